@@ -1,0 +1,28 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """The engine could not do what was asked of it.
+
+    ``path`` is the option's path in the document where one is to blame, ``remedy`` what the operator can do.
+    """
+
+    def __init__(self, jail: str, message: str, *, path: str = "", remedy: str = "") -> None:
+        super().__init__(jail, message, path, remedy)
+        self.jail = jail
+        self.message = message
+        self.path = path
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = [f"jail {self.jail}"] if self.jail else []
+        if self.path:
+            where.append(self.path)
+        where.append(self.message)
+        text = ": ".join(where)
+        return f"{text}; {self.remedy}" if self.remedy else text
