@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from . import libc
+from .errors import KernelError
+from .mounts import MS_BIND, mount, unmount
+
+NEWTIME = 0x00000080
+NEWNS = 0x00020000
+NEWCGROUP = 0x02000000
+NEWUTS = 0x04000000
+NEWIPC = 0x08000000
+NEWUSER = 0x10000000
+NEWPID = 0x20000000
+NEWNET = 0x40000000
+
+_NAMES = {
+    NEWTIME: "time",
+    NEWNS: "mnt",
+    NEWCGROUP: "cgroup",
+    NEWUTS: "uts",
+    NEWIPC: "ipc",
+    NEWUSER: "user",
+    NEWPID: "pid",
+    NEWNET: "net",
+}
+
+
+def names(flags: int) -> str:
+    """Names as in /proc/PID/ns of the namespaces in a CLONE_NEW* mask."""
+    return ",".join(name for flag, name in _NAMES.items() if flags & flag)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2): move this process (for pid and time: its children) into new namespaces."""
+    libc.call("unshare", names(flags), "unshare", flags)
+
+
+def setns(fd: int, flags: int = 0) -> None:
+    """setns(2): join the namespace of an nsfs descriptor, or all those in ``flags`` of a pidfd (Linux 5.8)."""
+    libc.call("setns", names(flags), "setns", fd, flags)
+
+
+def new_user_namespace(*, base: int, size: int) -> int:
+    """Descriptor of a user namespace in which ids 0..size-1 are the host's base..base+size-1.
+
+    A helper process makes it and has its maps written by us, the parent, since only a process with CAP_SETUID in
+    the parent namespace may map more than itself (user_namespaces(7)).
+    """
+    ready_reader, ready_writer = os.pipe()
+    hold_reader, hold_writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _hold_user_namespace(ready_writer, (ready_reader, hold_writer), hold_reader)
+    os.close(ready_writer)
+    os.close(hold_reader)
+    try:
+        if os.read(ready_reader, 1) != b"r":
+            raise KernelError("unshare", "user", 28)
+        for kind in ("uid_map", "gid_map"):
+            _write_map(f"/proc/{pid}/{kind}", f"0 {base} {size}\n")
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(ready_reader)
+        os.close(hold_writer)
+        os.waitpid(pid, 0)
+
+
+def _hold_user_namespace(ready: int, foreign: tuple[int, int], hold: int) -> None:
+    """Child: enter the new namespace, say so, and stay until the parent hangs up."""
+    try:
+        for fd in foreign:
+            os.close(fd)
+        unshare(NEWUSER)
+        os.write(ready, b"r")
+        os.read(hold, 1)
+    finally:
+        os._exit(0)
+
+
+def _write_map(path: str, line: str) -> None:
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(line)
+    except OSError as error:
+        raise KernelError.from_os_error("write", path, error) from error
+
+
+def new_network_namespace(*, user_namespace: int | None = None) -> int:
+    """Descriptor of a new network namespace, owned by ``user_namespace`` or else by ours."""
+    if user_namespace is None:
+        with _returning("net", NEWNET):
+            unshare(NEWNET)
+            return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    return _new_owned_by(user_namespace)
+
+
+def _new_owned_by(user_namespace: int) -> int:
+    """A process cannot come back from a user namespace, so a helper goes there and we take its namespace."""
+    ready_reader, ready_writer = os.pipe()
+    hold_reader, hold_writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(ready_reader)
+            os.close(hold_writer)
+            setns(user_namespace, NEWUSER)
+            unshare(NEWNET)
+            os.write(ready_writer, b"r")
+            os.read(hold_reader, 1)
+        finally:
+            os._exit(0)
+    os.close(ready_writer)
+    os.close(hold_reader)
+    try:
+        if os.read(ready_reader, 1) != b"r":
+            raise KernelError("unshare", "net", 28)
+        return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(ready_reader)
+        os.close(hold_writer)
+        os.waitpid(pid, 0)
+
+
+@contextlib.contextmanager
+def _returning(kind: str, flag: int) -> Iterator[None]:
+    """Come back to the present namespace of one kind at the end of a block."""
+    home = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        try:
+            setns(home, flag)
+        finally:
+            os.close(home)
+
+
+@contextlib.contextmanager
+def visiting(fd: int, flag: int = NEWNET) -> Iterator[None]:
+    """Be in another namespace (not a user or pid one) for the length of a block."""
+    with _returning(_NAMES[flag], flag):
+        setns(fd, flag)
+        yield
+
+
+def pin(fd: int, path: str) -> None:
+    """Keep a namespace alive without a process: bind its nsfs file to a path (namespaces(7))."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o400))
+    except OSError as error:
+        raise KernelError.from_os_error("pin namespace", path, error) from error
+    mount(f"/proc/self/fd/{fd}", path, None, MS_BIND)
+
+
+def unpin(path: str) -> None:
+    """Let a pinned namespace go, with every stale bind under the same path; a path that is gone is no error."""
+    while is_pinned(path):
+        unmount(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def is_pinned(path: str) -> bool:
+    """Whether a path is an nsfs bind: a namespace file lives on another device than its directory."""
+    try:
+        return os.stat(path).st_dev != os.stat(os.path.dirname(path)).st_dev
+    except FileNotFoundError:
+        return False
+
+
+def open_pin(path: str) -> int:
+    """Descriptor of a pinned namespace; KernelError ENOENT where none is pinned."""
+    if not is_pinned(path):
+        raise KernelError("open namespace", path, 2)
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def identity(fd: int) -> int:
+    """Inode number of a namespace: equal numbers, same namespace."""
+    return os.fstat(fd).st_ino
