@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import KernelError
+from .files import read_text
+
+_REMOVE_POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Hierarchies:
+    """Where the cgroup hierarchies are mounted.
+
+    ``unified`` is the version 2 tree. ``controllers`` maps each controller that can be used to the root of its
+    hierarchy: that same tree on a unified host, trees of their own on a hybrid one (cgroups(7)).
+    """
+
+    unified: str
+    controllers: Mapping[str, str] = field(default_factory=dict)
+
+    def is_unified(self, controller: str) -> bool:
+        """Whether a controller lives in the version 2 tree."""
+        return self.controllers.get(controller) == self.unified
+
+    @property
+    def roots(self) -> list[str]:
+        """Every hierarchy once, the version 2 tree first."""
+        return list(dict.fromkeys([self.unified, *self.controllers.values()]))
+
+
+# What a group is put into on a hybrid host; the other version 1 trees (devices, net_cls, name=systemd) are left alone.
+_VERSION_1 = ("memory", "pids", "cpu", "cpuacct", "cpuset", "blkio")
+
+
+def find_hierarchies(mounts: str = "/proc/self/mounts") -> Hierarchies:
+    """Read the mount table once; KernelError ENOENT where no version 2 tree is mounted."""
+    unified = ""
+    controllers: dict[str, str] = {}
+    for line in (read_text(mounts) or "").splitlines():
+        _, path, fstype, options, *_ = line.split()
+        if fstype == "cgroup2":
+            unified = unified or path
+        elif fstype == "cgroup":
+            for name in set(_VERSION_1).intersection(options.split(",")):
+                controllers.setdefault(name, path)
+    if not unified:
+        raise KernelError("find", "a cgroup version 2 mount", 2)
+    for name in (read_text(f"{unified}/cgroup.controllers") or "").split():
+        controllers["blkio" if name == "io" else name] = unified
+    return Hierarchies(unified, controllers)
+
+
+def write(path: str, value: str) -> None:
+    """Write a control file."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, value.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise KernelError.from_os_error(f"write {value!r} to", path, error) from error
+
+
+class Cgroup:
+    """One control group by the same relative path in every hierarchy, for instance ``jails/web1``."""
+
+    def __init__(self, hierarchies: Hierarchies, name: str) -> None:
+        self.hierarchies = hierarchies
+        self.name = name
+
+    @property
+    def unified(self) -> str:
+        """Its directory in the version 2 tree."""
+        return f"{self.hierarchies.unified}/{self.name}"
+
+    @property
+    def directories(self) -> list[str]:
+        """Its directory in every hierarchy, whether it is there or not."""
+        return [f"{root}/{self.name}" for root in self.hierarchies.roots]
+
+    def directory(self, controller: str) -> str:
+        """Its directory in the hierarchy of a controller; KernelError ENODEV where the host has none."""
+        root = self.hierarchies.controllers.get(controller)
+        if root is None:
+            raise KernelError("use cgroup controller", controller, 19)
+        return f"{root}/{self.name}"
+
+    def exists(self) -> bool:
+        """Whether the group is there (in the version 2 tree)."""
+        return os.path.isdir(self.unified)
+
+    def create(self) -> None:
+        """Make the group in every hierarchy, with the controllers switched on above it; an existing one is kept."""
+        for root in self.hierarchies.roots:
+            _make_with_controllers(root, self.name)
+
+    def join(self) -> None:
+        """Move the calling process into the group, in every hierarchy."""
+        for directory in self.directories:
+            write(f"{directory}/cgroup.procs", "0")
+
+    def processes(self) -> list[int]:
+        """Pids in the group and below, as this process's pid namespace sees them."""
+        pids: list[int] = []
+        for directory, _, _ in os.walk(self.unified):
+            pids += [int(pid) for pid in (_read(f"{directory}/cgroup.procs")).split()]
+        return pids
+
+    def is_populated(self) -> bool:
+        """Whether a process is left in the group or below."""
+        return "populated 1" in _read(f"{self.unified}/cgroup.events")
+
+    def is_frozen(self) -> bool:
+        """Whether all its processes are stopped by the freezer."""
+        return "frozen 1" in _read(f"{self.unified}/cgroup.events")
+
+    def freeze(self, frozen: bool, *, timeout: float = 5.0) -> None:
+        """Stop or continue all its processes; KernelError ETIMEDOUT when one does not stop in time."""
+        write(f"{self.unified}/cgroup.freeze", "1" if frozen else "0")
+        deadline = time.monotonic() + timeout
+        while self.is_populated() and self.is_frozen() != frozen:
+            if time.monotonic() > deadline:
+                raise KernelError("freeze" if frozen else "thaw", self.unified, 110)
+            time.sleep(_REMOVE_POLL_SECONDS)
+
+    def kill(self) -> None:
+        """Kill every process of the group and below at once (cgroup.kill, Linux 5.14; one by one before it)."""
+        try:
+            write(f"{self.unified}/cgroup.kill", "1")
+        except KernelError as error:
+            if error.errno != 2 or not self.exists():
+                return
+            self._kill_one_by_one()
+
+    def _kill_one_by_one(self) -> None:
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+
+    def wait_empty(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds until no process is left; whether that came true."""
+        deadline = time.monotonic() + timeout
+        while self.is_populated():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_REMOVE_POLL_SECONDS)
+        return True
+
+    def remove(self, *, timeout: float = 5.0) -> None:
+        """Remove the group and those below it, in every hierarchy.
+
+        EBUSY is retried until the deadline: a killed process holds its group until it is reaped (cgroups(7)).
+        """
+        deadline = time.monotonic() + timeout
+        for directory in self.directories:
+            while not _remove_below(directory):
+                if time.monotonic() > deadline:
+                    raise KernelError("remove cgroup", directory, 16)
+                time.sleep(_REMOVE_POLL_SECONDS)
+
+    def delegate(self, uid: int, gid: int) -> None:
+        """Let a user make groups below this one and move processes among them, but not touch its limits."""
+        for name in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(f"{self.unified}/{name}".rstrip("/"), uid, gid)
+
+
+def _read(path: str) -> str:
+    """Content of a control file; empty when the group is gone (ENODEV while it goes)."""
+    try:
+        return read_text(path) or ""
+    except KernelError as error:
+        if error.errno == 19:
+            return ""
+        raise
+
+
+def _make_with_controllers(root: str, name: str) -> None:
+    path = root
+    for part in name.split("/"):
+        if os.path.isdir(f"{path}/{part}"):
+            path = f"{path}/{part}"
+            continue
+        _enable_controllers(path)
+        path = f"{path}/{part}"
+        try:
+            os.mkdir(path, 0o755)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise KernelError.from_os_error("make cgroup", path, error) from error
+        _inherit_cpuset(path)
+
+
+def _enable_controllers(path: str) -> None:
+    """Offer the controllers that a version 2 group has to its children; a version 1 group has no such file."""
+    available = set(_read(f"{path}/cgroup.controllers").split())
+    wanted = available & {"cpu", "cpuset", "io", "memory", "pids"}
+    missing = wanted - set(_read(f"{path}/cgroup.subtree_control").split())
+    if missing:
+        write(f"{path}/cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(missing)))
+
+
+def _inherit_cpuset(path: str) -> None:
+    """A new version 1 cpuset is empty and takes no process until it has processors and memory nodes (cpuset(7))."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        own, above = f"{path}/{name}", f"{os.path.dirname(path)}/{name}"
+        if os.path.exists(f"{path}/cpuset.cpu_exclusive") and not _read(own).strip():
+            write(own, _read(above).strip())
+
+
+def _remove_below(directory: str) -> bool:
+    """Remove a group depth first; whether it is gone."""
+    try:
+        for entry in os.scandir(directory):
+            if entry.is_dir(follow_symlinks=False) and not _remove_below(entry.path):
+                return False
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
