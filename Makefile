@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The system's Python, not the first one on PATH: modules on localhost run under it, with the distribution's pyroute2.
+PYTHON ?= /usr/bin/python3
+PYTEST_ARGS ?=
+# Handed to ansible-playbook by demo and demo-clean, for example ARGS='--check --diff -e demo_memory=256M'.
+ARGS ?=
+
+BUILD := $(CURDIR)/.build
+BIN := $(CURDIR)/.venv/bin
+LINK := $(BUILD)/link
+TREE := $(BUILD)/ansible_collections/hosting/jails
+# A suite exists when its directory does.
+ROOT_SUITES := $(notdir $(wildcard tests/integration tests/escape tests/faults))
+SUITES := architecture units $(ROOT_SUITES)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help setup link tree lint format architecture units sanity $(ROOT_SUITES) bench test host demo demo-clean \
+        build install-collection clean
+
+# Ansible's own files stay in here as well: nothing of a run is left in a home directory.
+export ANSIBLE_COLLECTIONS_PATH := $(LINK)
+export ANSIBLE_HOME := $(BUILD)/ansible
+export ANSIBLE_LOCAL_TEMP := $(BUILD)/ansible/tmp
+export ANSIBLE_REMOTE_TMP := $(BUILD)/ansible/tmp
+export ANSIBLE_NOCOWS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PATH := $(BIN):$(PATH)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+
+## Preparation
+
+$(BIN)/python:
+	tools/system-packages python3 python3-venv
+	$(PYTHON) -m venv .venv
+
+.venv/controller: tests/requirements-controller.txt meta/ee-requirements.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --requirement $<
+	@touch $@
+
+.venv/tests: tests/requirements.txt tests/unit/requirements.txt .venv/controller
+	$(BIN)/pip install --quiet --requirement $<
+	@touch $@
+
+setup: .venv/tests link ## Make the virtual environment that all other targets use
+
+link:
+	@mkdir -p $(LINK)/ansible_collections/hosting $(BUILD)/log
+	@ln -sfn $(CURDIR) $(LINK)/ansible_collections/hosting/jails
+
+tree:
+	@tools/collection-tree $(BUILD)
+
+## Checks
+
+lint: setup architecture ## Static checks: ruff, mypy, yamllint, ansible-lint, documentation, changelog
+	ruff check .
+	cd $(LINK) && mypy --config-file $(CURDIR)/pyproject.toml -p ansible_collections.hosting.jails.plugins.module_utils
+	yamllint --strict .
+	ansible-lint --offline
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	antsibull-changelog lint
+
+format: setup ## Rewrite the Python files in the one format
+	ruff check --fix-only .
+	ruff format .
+
+architecture: setup ## The direction of imports, the size and the headers of files
+	pytest tests/architecture $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+
+units: setup ## Unit tests, which need neither root nor a jail
+	pytest tests/unit $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+
+sanity: setup tree ## ansible-test sanity and ansible-test units
+	tools/ansible-test $(BUILD) sanity
+	tools/ansible-test $(BUILD) units
+
+$(ROOT_SUITES): setup host ## (integration, escape, faults: jails on this machine, as root)
+	pytest tests/$@ $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+
+bench: setup host ## Measure starting, stopping and entering jails
+	tools/system-packages gcc libc6-dev
+	pytest tests/bench --capture=no $(PYTEST_ARGS)
+
+test: lint units sanity build $(ROOT_SUITES) ## Every check and every test
+	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
+
+## Jails on this machine
+
+PLAYBOOK = ansible-playbook --inventory playbooks/inventory/localhost.yml
+
+host: .venv/controller link ## Make this machine a jail host
+	$(PLAYBOOK) playbooks/host.yml
+
+demo: .venv/controller link ## Three jails with nginx on this machine, in under three minutes
+	$(PLAYBOOK) playbooks/demo.yml $(ARGS)
+
+demo-clean: .venv/controller link ## Remove the three jails and all that came with them
+	$(PLAYBOOK) playbooks/demo_clean.yml $(ARGS)
+
+## Distribution
+
+build: setup tree ## Build the collection's archive
+	cd $(TREE) && ansible-galaxy collection build --force --output-path $(BUILD)
+
+install-collection: build ## Install that archive for the user's own playbooks
+	env -u ANSIBLE_COLLECTIONS_PATH -u ANSIBLE_HOME ansible-galaxy collection install --force --offline $(BUILD)/hosting-jails-*.tar.gz
+
+clean: ## Remove the virtual environment and everything that was built
+	rm -rf .build .venv .ansible .hypothesis .ruff_cache .mypy_cache .pytest_cache
