@@ -62,6 +62,7 @@ tree:
 
 lint: setup architecture ## Static checks: ruff, mypy, yamllint, ansible-lint, documentation, changelog
 	ruff check .
+	ruff format --check .
 	cd $(LINK) && mypy --config-file $(CURDIR)/pyproject.toml -p ansible_collections.hosting.jails.plugins.module_utils
 	yamllint --strict .
 	ansible-lint --offline

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The arrows of docs/architecture.md: modules -> _engine -> _kernel and _model; _model knows nobody."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = ROOT / "plugins" / "module_utils"
+MODULES = ROOT / "plugins" / "modules"
+LAYERS = ("_model", "_kernel", "_engine")
+
+# Nothing in here can see the system: no os, no socket, no clock, no randomness.
+PURE = frozenset(
+    "__future__ base64 bisect collections copy dataclasses difflib enum fractions functools hashlib ipaddress itertools"
+    " json keyword math operator re string textwrap types typing unicodedata".split()
+)
+# Each costs more at import than the module call that pays for it; the functions that need one import it.
+HEAVY = frozenset("argparse asyncio jsonschema logging multiprocessing pyroute2 subprocess tempfile".split())
+# AnsiballZ ships no bytecode, so every call compiles what it imports at the top: 5 to 27 ms for a thousand lines.
+IMPORTED_LINES = 4500
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement: the dotted name it asks for, absolute or resolved against module_utils."""
+
+    file: Path
+    line: int
+    name: str
+    inside: bool
+    at_top: bool
+
+    @property
+    def head(self) -> str:
+        return self.name.split(".", maxsplit=1)[0]
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line} imports {self.name}"
+
+
+def _statements(node: ast.AST, *, at_top: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child, at_top
+            continue
+        inside_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        only_for_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        yield from _statements(child, at_top=at_top and not inside_function and not only_for_types)
+
+
+def _resolve(file: Path, statement: ast.ImportFrom) -> list[str]:
+    """Name what ``from X import a, b`` may load, relative to module_utils: X itself, X.a and X.b."""
+    package = file.parent.relative_to(UTILS).parts
+    if statement.level - 1 > len(package):
+        return ["outside of module_utils"]
+    parts = package[: len(package) - statement.level + 1] + tuple((statement.module or "").split("."))
+    base = ".".join(part for part in parts if part)
+    return [base, *(f"{base}.{alias.name}".lstrip(".") for alias in statement.names)]
+
+
+def _imports(file: Path) -> Iterator[Import]:
+    for statement, at_top in _statements(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
+        if isinstance(statement, ast.ImportFrom) and statement.level:
+            names, inside = _resolve(file, statement), True
+        elif isinstance(statement, ast.ImportFrom):
+            names, inside = [statement.module or ""], False
+        else:
+            names, inside = [alias.name for alias in statement.names], False
+        for name in names:
+            if name:
+                yield Import(file=file, line=statement.lineno, name=name, inside=inside, at_top=at_top)
+
+
+def _layer(name: str) -> list[Import]:
+    return [found for file in sorted((UTILS / name).rglob("*.py")) for found in _imports(file)]
+
+
+def _refused(imports: list[Import]) -> str:
+    return "\n".join(map(str, imports))
+
+
+def test_the_model_imports_only_itself_and_pure_modules() -> None:
+    wrong = [found for found in _layer("_model") if found.head != "_model" and (found.inside or found.head not in PURE)]
+    assert not wrong, _refused(wrong)
+
+
+def test_the_kernel_layer_knows_no_jail() -> None:
+    wrong = [found for found in _layer("_kernel") if found.inside and found.head != "_kernel"]
+    assert not wrong, _refused(wrong)
+
+
+def test_the_engine_reaches_down_only() -> None:
+    wrong = [found for found in _layer("_engine") if found.inside and found.head not in LAYERS]
+    assert not wrong, _refused(wrong)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_needs_the_standard_library_and_pyroute2(layer: str) -> None:
+    allowed = sys.stdlib_module_names | {"pyroute2"}
+    wrong = [found for found in _layer(layer) if not found.inside and found.head not in allowed | {"ansible"}]
+    assert not wrong, _refused(wrong)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_only_the_door_to_ansible_imports_ansible(layer: str) -> None:
+    """The same tree runs on hosts as a plain package, below jailctl, where there is no ansible."""
+    door = UTILS / "_engine" / "module.py"
+    wrong = [found for found in _layer(layer) if found.head.startswith("ansible") and found.file != door]
+    assert not wrong, _refused(wrong)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_nothing_expensive_is_imported_before_it_is_needed(layer: str) -> None:
+    wrong = [found for found in _layer(layer) if found.at_top and not found.inside and found.head in HEAVY]
+    assert not wrong, _refused(wrong)
+
+
+def _file_of(name: str) -> Path | None:
+    file = UTILS.joinpath(*name.split(".")).with_suffix(".py")
+    return file if file.is_file() else None
+
+
+def _loaded_by(module: Path) -> set[Path]:
+    """Collect the files of ours that importing this module imports, through all layers."""
+    prefix = "ansible_collections.hosting.jails.plugins.module_utils."
+    loaded: set[Path] = set()
+    pending = [module]
+    while pending:
+        file = pending.pop()
+        for statement, at_top in _statements(ast.parse(file.read_text(encoding="utf-8"))):
+            if not at_top or not isinstance(statement, ast.ImportFrom):
+                continue
+            if statement.level:
+                names = _resolve(file, statement)
+            else:
+                base = (statement.module or "").removeprefix(prefix)
+                names = [base, *(f"{base}.{alias.name}" for alias in statement.names)]
+            found = {path for path in map(_file_of, names) if path} - loaded
+            loaded |= found
+            pending.extend(found)
+    return loaded
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_call_compiles_a_bounded_number_of_lines(module: Path) -> None:
+    lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in _loaded_by(module)}
+    largest = sorted(lines, key=lambda file: -lines[file])[:5]
+    assert sum(lines.values()) <= IMPORTED_LINES, [f"{file.name}: {lines[file]}" for file in largest]
