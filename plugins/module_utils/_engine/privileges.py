@@ -1,0 +1,148 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._kernel import capabilities, processes, seccomp
+from .._kernel.credentials import become
+from .errors import EngineError
+
+ENFORCED = "enforced"
+PARTIAL = "partial"
+UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one thing that was asked for on this kernel; ``why`` is empty when there is nothing to add."""
+
+    item: str
+    verdict: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What no process of a jail can rise above, ready to be imposed.
+
+    ``bounding`` are capability numbers: root's permitted and effective sets after exec as well. ``seccomp`` is an array
+    of struct sock_filter, empty for no filter.
+    """
+
+    bounding: frozenset[int]
+    no_new_privileges: bool
+    securebits: int
+    seccomp: bytes
+    report: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, for the start that comes long after the definition."""
+        return {
+            "bounding": sorted(self.bounding),
+            "no_new_privileges": self.no_new_privileges,
+            "securebits": self.securebits,
+            "seccomp": b64encode(self.seccomp).decode("ascii"),
+            "report": [{"item": line.item, "verdict": line.verdict, "why": line.why} for line in self.report],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Ceiling:
+        """The inverse of to_json; KeyError, TypeError or ValueError for what to_json did not write."""
+        return cls(
+            bounding=frozenset(int(number) for number in value["bounding"]),
+            no_new_privileges=bool(value["no_new_privileges"]),
+            securebits=int(value["securebits"]),
+            seccomp=b64decode(value["seccomp"], validate=True),
+            report=tuple(Finding(**line) for line in value["report"]),
+        )
+
+
+def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceiling:
+    """The ceiling of a jail from its document; once, when the jail is defined, since a start has no time for it.
+
+    ``architecture`` as in uname(2). Raises DocumentError for a ``caps`` part that cannot be and EngineError where
+    there is no filter for the architecture.
+    """
+    # Here and not above: a start imports this file too, and needs neither the profiles nor the system call tables.
+    from .._model.profiles import LIMITED, resolve_privileges
+
+    jail = str(document.get("name", ""))
+    privileges = resolve_privileges(document.get("caps") or {}, jail=jail, system=document.get("init") == "system")
+    program, findings = _compile_filter(
+        privileges.capabilities, wanted=privileges.seccomp, architecture=architecture, jail=jail
+    )
+    report = [Finding("capabilities", ENFORCED), *findings]
+    report.extend(
+        Finding(f"capability {name}", PARTIAL, LIMITED[name]) for name in sorted(privileges.capabilities & set(LIMITED))
+    )
+    if privileges.no_new_privileges:
+        report.append(Finding("no_new_privileges", ENFORCED))
+    return Ceiling(
+        bounding=frozenset(capabilities.number_of(name) for name in privileges.capabilities),
+        no_new_privileges=privileges.no_new_privileges,
+        securebits=0,
+        seccomp=program,
+        report=tuple(report),
+    )
+
+
+def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> None:
+    """Put ourselves under the ceiling and become the user, right before exec; the same for a start and for an entry.
+
+    We must be in the jail's namespaces and hold every capability in its user namespace. Afterwards the process is
+    undumpable again, but without parent death signal: a change of credentials clears it. Raises KernelError.
+    """
+    capabilities.drop_bounding(ceiling.bounding)
+    if ceiling.seccomp and not ceiling.no_new_privileges:
+        # Without no_new_privs loading takes the CAP_SYS_ADMIN that is about to go. The default filter allows every
+        # call below; what goes missing is the last line of defence against this function alone.
+        seccomp.load_filter(ceiling.seccomp)
+    if ceiling.securebits:
+        capabilities.set_securebits(ceiling.securebits)
+    become(uid=uid, gid=gid, groups=groups)
+    # No inheritable capabilities: programs with file capabilities would gain them past the profile (CVE-2022-24769).
+    # A user other than root has lost all of them in become(), and an exec as root takes the whole bounding set.
+    kept = ceiling.bounding & capabilities.permitted_capabilities()
+    capabilities.set_capabilities(permitted=kept, effective=kept)
+    capabilities.clear_ambient()
+    processes.set_undumpable()
+    if ceiling.no_new_privileges:
+        processes.set_no_new_privileges()
+        if ceiling.seccomp:
+            seccomp.load_filter(ceiling.seccomp)
+
+
+def _compile_filter(
+    kept: frozenset[str], *, wanted: str, architecture: str, jail: str
+) -> tuple[bytes, tuple[Finding, ...]]:
+    if wanted == "none":
+        return b"", _without_filter(kept)
+    from .._kernel.seccomp_compiler import compile_filter
+    from .syscall_policy import verdicts
+
+    try:
+        program = compile_filter(verdicts(kept), architecture=architecture)
+    except ValueError as error:
+        raise EngineError(jail, str(error), path="caps.seccomp", remedy="say seccomp: none") from error
+    if not seccomp.is_available():
+        return b"", (Finding("seccomp", UNAVAILABLE, "this kernel has no CONFIG_SECCOMP_FILTER"),)
+    return program, (Finding("seccomp", ENFORCED, "32-bit and x32 system calls fail with ENOSYS"),)
+
+
+def _without_filter(kept: frozenset[str]) -> tuple[Finding, ...]:
+    if "SYS_ADMIN" in kept:
+        return ()
+    return (
+        Finding(
+            "capabilities",
+            PARTIAL,
+            "without a filter a process may make a user namespace of its own and hold every capability in that",
+        ),
+    )

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection
+
+from .._kernel.seccomp_compiler import ALLOW, ArgumentTest, Verdict, refuse
+
+# Every system call of our table is in exactly one of the groups below; a test holds them to it, so that a table with
+# newer calls cannot be installed without a decision. What is in none of them fails with ENOSYS.
+
+_FILES = """
+    access cachestat chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2
+    fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr file_getattr
+    file_setattr flistxattr flock fremovexattr fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd getdents
+    getdents64 getxattr getxattrat inotify_add_watch inotify_init inotify_init1 inotify_rm_watch lchown lgetxattr link
+    linkat listmount listxattr listxattrat llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat
+    name_to_handle_at newfstatat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead
+    readlink readlinkat readv removexattr removexattrat rename renameat renameat2 rmdir sendfile setxattr setxattrat
+    splice stat statfs statmount statx symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat
+    utime utimensat utimes vmsplice write writev
+"""
+_EVENTS_AND_PIPES = """
+    epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 io_cancel io_destroy
+    io_getevents io_pgetevents io_setup io_submit pipe pipe2 poll ppoll pselect6 select signalfd signalfd4
+    timerfd_create timerfd_gettime timerfd_settime
+"""
+_MEMORY = """
+    brk madvise map_shadow_stack memfd_create memfd_secret mincore mlock mlock2 mlockall mmap mprotect mremap mseal
+    msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect remap_file_pages
+"""
+_PROCESSES = """
+    arch_prctl execve execveat exit exit_group fork get_robust_list getcpu getpgid getpgrp getpid getppid getpriority
+    getrlimit getrusage getsid gettid ioprio_get ioprio_set kill membarrier pause pidfd_open pidfd_send_signal prctl
+    prlimit64 process_mrelease process_vm_readv process_vm_writev ptrace restart_syscall rseq rseq_slice_yield
+    rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait
+    rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam
+    sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam sched_setscheduler
+    sched_yield set_robust_list set_tid_address setpgid setpriority setrlimit setsid sigaltstack tgkill times tkill
+    uprobe uretprobe vfork wait4 waitid
+"""
+_IDENTITY_AND_CEILING = """
+    capget capset getegid geteuid getgid getgroups getresgid getresuid getuid landlock_add_rule landlock_create_ruleset
+    landlock_restrict_self lsm_get_self_attr lsm_list_modules seccomp setfsgid setfsuid setgid setgroups setregid
+    setresgid setresuid setreuid setuid
+"""
+_COMMUNICATION = """
+    accept accept4 bind connect futex futex_requeue futex_wait futex_waitv futex_wake getpeername getsockname getsockopt
+    listen mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd recvfrom
+    recvmmsg recvmsg semctl semget semop semtimedop sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt shmget shutdown
+"""
+# Reading the clocks is all that adjtimex and clock_adjtime do without CAP_SYS_TIME.
+_TIME_AND_SYSTEM = """
+    adjtimex alarm clock_adjtime clock_getres clock_gettime clock_nanosleep getitimer getrandom gettimeofday nanosleep
+    setitimer sysinfo time timer_create timer_delete timer_getoverrun timer_gettime timer_settime uname
+"""
+ALLOWED = frozenset(
+    " ".join(
+        (_FILES, _EVENTS_AND_PIPES, _MEMORY, _PROCESSES, _IDENTITY_AND_CEILING, _COMMUNICATION, _TIME_AND_SYSTEM)
+    ).split()
+)
+
+# Allowed when the capability is kept, EPERM when it is not.
+GATED = {
+    "SYS_ADMIN": frozenset(
+        """
+        fsconfig fsmount fsopen fspick listns lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr
+        pivot_root setdomainname sethostname setns umount2
+        """.split()
+    ),
+    "SYS_BOOT": frozenset({"reboot"}),
+    "SYS_CHROOT": frozenset({"chroot"}),
+    "SYS_NICE": frozenset(
+        "get_mempolicy mbind migrate_pages move_pages set_mempolicy set_mempolicy_home_node".split()
+    ),
+    "SYS_PTRACE": frozenset({"kcmp", "pidfd_getfd", "process_madvise"}),
+}
+
+# EPERM in every jail: what these reach belongs to the host as a whole (clocks, modules, swap, quota, the kernel's log
+# and its keyrings), or they are the parts of the kernel that containers were broken out through most often (bpf,
+# io_uring, userfaultfd, perf). open_by_handle_at opens any file of a file system, whatever is mounted of it.
+REFUSED = frozenset(
+    """
+    acct add_key bpf clock_settime delete_module fanotify_init fanotify_mark finit_module init_module io_uring_enter
+    io_uring_register io_uring_setup ioperm iopl kexec_file_load kexec_load keyctl open_by_handle_at perf_event_open
+    quotactl quotactl_fd request_key settimeofday swapoff swapon syslog userfaultfd vhangup
+    """.split()
+)
+
+# ENOSYS in every jail: removed from the kernel, never in it, or (modify_ldt, *_thread_area) for 32-bit programs only.
+OBSOLETE = frozenset(
+    """
+    _sysctl afs_syscall create_module epoll_ctl_old epoll_wait_old get_kernel_syms get_thread_area getpmsg
+    lookup_dcookie modify_ldt nfsservctl putpmsg query_module security set_thread_area sysfs tuxcall uselib ustat vserver
+    """.split()
+)
+
+# Their verdict depends on arguments.
+CONDITIONAL = frozenset({"clone", "clone3", "ioctl", "personality", "socket", "socketpair", "unshare"})
+
+_NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
+_NEW_TIME_NAMESPACE = 0x80  # in clone(2) these bits are part of the exit signal
+_TIOCSTI = 0x5412
+_TIOCLINUX = 0x541C
+
+_AF_UNIX = 1
+_AF_INET = 2
+_AF_INET6 = 10
+_AF_NETLINK = 16
+_AF_PACKET = 17
+
+# IP, ICMP, TCP, UDP, ICMPv6, UDP-Lite, raw and MPTCP. Any other number makes the kernel look for a module, and SCTP,
+# DCCP and L2TP have each been a way to its ring 0.
+_IP_PROTOCOLS = (0, 1, 6, 17, 58, 136, 255, 262)
+
+# ROUTE, USERSOCK, SOCK_DIAG, NFLOG, XFRM, CONNECTOR, NETFILTER, KOBJECT_UEVENT, GENERIC. Not AUDIT, which has no
+# namespace: EPROTONOSUPPORT is what libaudit and systemd take for a kernel without it.
+_NETLINK_PROTOCOLS = (0, 2, 4, 5, 6, 11, 12, 15, 16)
+
+# PER_LINUX and PER_LINUX32, each also with UNAME26, and 0xffffffff, which asks for the present one.
+_PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
+
+_EPERM = refuse(errno.EPERM)
+_ENOSYS = refuse(errno.ENOSYS)
+_EAFNOSUPPORT = refuse(errno.EAFNOSUPPORT)
+_EPROTONOSUPPORT = refuse(errno.EPROTONOSUPPORT)
+
+
+def verdicts(capabilities: Collection[str]) -> dict[str, Verdict]:
+    """The default filter of a jail that keeps these capabilities: a verdict for every system call that we know.
+
+    An allow list in the spirit of Docker's default: what a capability would let root do is filtered as long as the
+    capability is not kept, so that a bug in the kernel's own check is out of reach as well.
+    """
+    found: dict[str, Verdict] = {name: ALLOW for name in ALLOWED}
+    found.update({name: _EPERM for name in REFUSED})
+    found.update({name: _ENOSYS for name in OBSOLETE})
+    for capability, names in GATED.items():
+        found.update({name: ALLOW if capability in capabilities else _EPERM for name in names})
+    found.update(_namespace_verdicts(may_make_namespaces="SYS_ADMIN" in capabilities))
+    found["socket"] = _socket_verdict(raw="NET_RAW" in capabilities)
+    # Other families have no use for it, but would have their module loaded.
+    found["socketpair"] = ArgumentTest(0, values=(_AF_UNIX,), then=ALLOW, otherwise=_EAFNOSUPPORT)
+    # Both put input into a terminal that somebody else, perhaps the host's administrator, reads.
+    found["ioctl"] = ArgumentTest(1, values=(_TIOCSTI, _TIOCLINUX), then=_EPERM, otherwise=ALLOW)
+    # A debugger turns address space randomisation off; nobody else has a reason to.
+    found["personality"] = (
+        ALLOW
+        if "SYS_PTRACE" in capabilities
+        else ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
+    )
+    return found
+
+
+def _namespace_verdicts(*, may_make_namespaces: bool) -> dict[str, Verdict]:
+    """clone3 keeps its flags in memory, where no filter sees them: ENOSYS makes libc fall back to clone."""
+    if may_make_namespaces:
+        return {"clone": ALLOW, "clone3": ALLOW, "unshare": ALLOW}
+    return {
+        "clone": ArgumentTest(0, bits=_NEW_NAMESPACES, then=_EPERM, otherwise=ALLOW),
+        "clone3": _ENOSYS,
+        "unshare": ArgumentTest(0, bits=_NEW_NAMESPACES | _NEW_TIME_NAMESPACE, then=_EPERM, otherwise=ALLOW),
+    }
+
+
+def _socket_verdict(*, raw: bool) -> Verdict:
+    """An allow list of families: AF_VSOCK reaches the hypervisor, AF_ALG and the exotic ones load modules."""
+    internet: Verdict = (
+        ALLOW if raw else ArgumentTest(2, values=_IP_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
+    )
+    netlink = ArgumentTest(2, values=_NETLINK_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
+    simple = (_AF_UNIX, _AF_PACKET) if raw else (_AF_UNIX,)
+    return ArgumentTest(
+        0,
+        values=simple,
+        then=ALLOW,
+        otherwise=ArgumentTest(
+            0,
+            values=(_AF_INET, _AF_INET6),
+            then=internet,
+            otherwise=ArgumentTest(0, values=(_AF_NETLINK,), then=netlink, otherwise=_EAFNOSUPPORT),
+        ),
+    )

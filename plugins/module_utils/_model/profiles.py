@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import DocumentError
+
+# What each capability is worth inside a user namespace, from the kernel's own checks (ns_capable or capable). The
+# engine holds the kernel's table of names and numbers; a test compares the two.
+_NAMESPACED = frozenset(
+    """
+    CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_BROADCAST NET_ADMIN
+    NET_RAW IPC_OWNER SYS_CHROOT SYS_PTRACE SYS_ADMIN SYS_BOOT SETFCAP CHECKPOINT_RESTORE
+    """.split()
+)
+
+# The kernel asks for a part of these in the host's user namespace, where root in a jail is nobody.
+LIMITED = {
+    "IPC_LOCK": "locks System V shared memory, but mlock(2) stays within the memlock limit",
+    "SYS_NICE": "changes the affinity of the jail's own processes, but raises no priority",
+    "SYS_RESOURCE": "changes limits of the jail's own processes, but raises no hard limit",
+}
+
+# The kernel asks for these in the host's user namespace only.
+_HOST_ONLY = {
+    "AUDIT_CONTROL": "the audit system belongs to the host",
+    "AUDIT_READ": "the audit system belongs to the host",
+    "AUDIT_WRITE": "the audit system belongs to the host",
+    "BLOCK_SUSPEND": "suspending belongs to the host",
+    "BPF": "BPF programs run in the host's kernel",
+    "LEASE": "the kernel grants file leases on the files of others to the host's root only",
+    "LINUX_IMMUTABLE": "the kernel lets only the host's root set the immutable and append-only flags",
+    "MAC_ADMIN": "mandatory access control belongs to the host",
+    "MAC_OVERRIDE": "mandatory access control belongs to the host",
+    "MKNOD": "the kernel lets only the host's root make device nodes",
+    "PERFMON": "performance counters belong to the host",
+    "SYSLOG": "the kernel's log belongs to the host",
+    "SYS_MODULE": "kernel modules belong to the host",
+    "SYS_PACCT": "process accounting belongs to the host",
+    "SYS_RAWIO": "hardware belongs to the host",
+    "SYS_TIME": "the clock belongs to the host",
+    "SYS_TTY_CONFIG": "virtual terminals belong to the host",
+    "WAKE_ALARM": "waking alarms belong to the host",
+}
+
+CAPABILITIES = _NAMESPACED.union(LIMITED, _HOST_ONLY)
+
+_SERVICE = frozenset(
+    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SETFCAP".split()
+)
+
+# Keep lists: a capability that a new kernel brings is in none of them.
+_KEPT_BY_PROFILE: dict[str, frozenset[str]] = {
+    "none": frozenset(),
+    "service": _SERVICE,
+    "vps": _NAMESPACED.union(LIMITED),
+}
+PROFILES = tuple(_KEPT_BY_PROFILE)
+SECCOMP = ("default", "none")
+
+
+@dataclass(frozen=True)
+class Privileges:
+    """What a jail's root may do: the ``caps`` part of a document with every default filled in."""
+
+    profile: str
+    capabilities: frozenset[str]
+    no_new_privileges: bool
+    seccomp: str
+
+
+def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool) -> Privileges:
+    """Fill in the ``caps`` part of a document and do the sum: profile + keep - drop.
+
+    ``system`` says whether the jail boots its own init (``init: system``): such a jail gets the profile ``vps`` where
+    none is named. Raises DocumentError with the path of the option that cannot be.
+    """
+    profile = caps.get("profile") or ("vps" if system else "service")
+    if profile not in _KEPT_BY_PROFILE:
+        raise DocumentError(jail, "caps.profile", f"{profile!r} is not a profile", f"use one of {', '.join(PROFILES)}")
+    if system and profile != "vps":
+        raise DocumentError(
+            jail, "caps.profile", f"a jail with init: system cannot boot under the profile {profile}", "use vps"
+        )
+    if caps.get("user_namespace") is False:
+        raise DocumentError(
+            jail,
+            "caps.user_namespace",
+            "jails without a user namespace are not supported yet",
+            "leave it out or say true",
+        )
+    seccomp = caps.get("seccomp") or "default"
+    if seccomp not in SECCOMP:
+        raise DocumentError(jail, "caps.seccomp", f"{seccomp!r} is not a filter", f"use one of {', '.join(SECCOMP)}")
+    no_new_privileges = caps.get("no_new_privileges")
+    return Privileges(
+        profile=profile,
+        capabilities=_sum_up(profile, keep=caps.get("keep") or (), drop=caps.get("drop") or (), jail=jail),
+        # sudo, su and ping of a whole distribution need their set-user-id bits and file capabilities.
+        no_new_privileges=profile != "vps" if no_new_privileges is None else bool(no_new_privileges),
+        seccomp=seccomp,
+    )
+
+
+def canonical_capability(name: str) -> str:
+    """``CHOWN`` for ``CAP_CHOWN``, ``cap_chown`` and ``chown``; does not check that there is such a capability."""
+    upper = str(name).strip().upper()
+    return upper[len("CAP_") :] if upper.startswith("CAP_") else upper
+
+
+def _sum_up(profile: str, *, keep: Collection[str], drop: Collection[str], jail: str) -> frozenset[str]:
+    kept = [_known(name, path=f"caps.keep[{index}]", jail=jail) for index, name in enumerate(keep)]
+    dropped = [_known(name, path=f"caps.drop[{index}]", jail=jail) for index, name in enumerate(drop)]
+    for index, name in enumerate(kept):
+        if name in _HOST_ONLY:
+            raise DocumentError(
+                jail, f"caps.keep[{index}]", f"{name} cannot be kept: {_HOST_ONLY[name]}", "take it out of the list"
+            )
+        if name in dropped:
+            raise DocumentError(
+                jail, f"caps.keep[{index}]", f"{name} is also in caps.drop", "take it out of one of the two lists"
+            )
+    return _KEPT_BY_PROFILE[profile].union(kept).difference(dropped)
+
+
+def _known(name: str, *, path: str, jail: str) -> str:
+    canonical = canonical_capability(name)
+    if canonical in CAPABILITIES:
+        return canonical
+    raise DocumentError(jail, path, f"{name!r} is not a capability", _nearest(canonical))
+
+
+def _nearest(name: str) -> str:
+    # Only on the way to an error: the import costs more than the rest of this file.
+    from difflib import get_close_matches
+
+    matches = get_close_matches(name, sorted(CAPABILITIES), n=1)
+    return f"did you mean {matches[0]}?" if matches else "capabilities(7) lists them"
