@@ -56,9 +56,7 @@ _RUNS: dict[str, tuple[tuple[int, str], ...]] = {{
 
 def numbers(architecture: str) -> dict[str, int]:
     """System call numbers by name for ``x86_64`` or ``aarch64``; KeyError for any other architecture."""
-    return {{
-        name: number for first, names in _RUNS[architecture] for number, name in enumerate(names.split(), first)
-    }}
+    return {{name: number for first, names in _RUNS[architecture] for number, name in enumerate(names.split(), first)}}
 '''
 
 
@@ -78,9 +76,7 @@ def read_header(architecture: str) -> dict[str, int]:
             found[name] = int(value)
     if architecture == "x86_64":
         return found
-    return {
-        name: number for name, number in found.items() if name not in NOT_ON_AARCH64 and number not in ONLY_32_BIT
-    }
+    return {name: number for name, number in found.items() if name not in NOT_ON_AARCH64 and number not in ONLY_32_BIT}
 
 
 def full_table(architecture: str) -> dict[str, int]:
@@ -98,7 +94,7 @@ def render_runs(architecture: str, table: dict[str, int]) -> str:
     lines = [f'    "{architecture}": (\n']
     for first, names in runs(table):
         wrapped = textwrap.wrap(" ".join(names), 100, break_long_words=False, break_on_hyphens=False)
-        lines.append("        (\n" f"            {first},\n")
+        lines.append(f"        (\n            {first},\n")
         for index, line in enumerate(wrapped):
             comma = "," if index == len(wrapped) - 1 else ""
             lines.append(f'            "{line if index == 0 else " " + line}"{comma}\n')

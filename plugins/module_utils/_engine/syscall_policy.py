@@ -51,7 +51,8 @@ _IDENTITY_AND_CEILING = """
 _COMMUNICATION = """
     accept accept4 bind connect futex futex_requeue futex_wait futex_waitv futex_wake getpeername getsockname getsockopt
     listen mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd recvfrom
-    recvmmsg recvmsg semctl semget semop semtimedop sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt shmget shutdown
+    recvmmsg recvmsg semctl semget semop semtimedop sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt shmget
+    shutdown
 """
 # Reading the clocks is all that adjtimex and clock_adjtime do without CAP_SYS_TIME.
 _TIME_AND_SYSTEM = """
@@ -74,9 +75,7 @@ GATED = {
     ),
     "SYS_BOOT": frozenset({"reboot"}),
     "SYS_CHROOT": frozenset({"chroot"}),
-    "SYS_NICE": frozenset(
-        "get_mempolicy mbind migrate_pages move_pages set_mempolicy set_mempolicy_home_node".split()
-    ),
+    "SYS_NICE": frozenset("get_mempolicy mbind migrate_pages move_pages set_mempolicy set_mempolicy_home_node".split()),
     "SYS_PTRACE": frozenset({"kcmp", "pidfd_getfd", "process_madvise"}),
 }
 
@@ -95,7 +94,8 @@ REFUSED = frozenset(
 OBSOLETE = frozenset(
     """
     _sysctl afs_syscall create_module epoll_ctl_old epoll_wait_old get_kernel_syms get_thread_area getpmsg
-    lookup_dcookie modify_ldt nfsservctl putpmsg query_module security set_thread_area sysfs tuxcall uselib ustat vserver
+    lookup_dcookie modify_ldt nfsservctl putpmsg query_module security set_thread_area sysfs tuxcall uselib ustat
+    vserver
     """.split()
 )
 
@@ -136,11 +136,11 @@ def verdicts(capabilities: Collection[str]) -> dict[str, Verdict]:
     An allow list in the spirit of Docker's default: what a capability would let root do is filtered as long as the
     capability is not kept, so that a bug in the kernel's own check is out of reach as well.
     """
-    found: dict[str, Verdict] = {name: ALLOW for name in ALLOWED}
-    found.update({name: _EPERM for name in REFUSED})
-    found.update({name: _ENOSYS for name in OBSOLETE})
+    found: dict[str, Verdict] = dict.fromkeys(ALLOWED, ALLOW)
+    found.update(dict.fromkeys(REFUSED, _EPERM))
+    found.update(dict.fromkeys(OBSOLETE, _ENOSYS))
     for capability, names in GATED.items():
-        found.update({name: ALLOW if capability in capabilities else _EPERM for name in names})
+        found.update(dict.fromkeys(names, ALLOW if capability in capabilities else _EPERM))
     found.update(_namespace_verdicts(may_make_namespaces="SYS_ADMIN" in capabilities))
     found["socket"] = _socket_verdict(raw="NET_RAW" in capabilities)
     # Other families have no use for it, but would have their module loaded.
@@ -149,9 +149,7 @@ def verdicts(capabilities: Collection[str]) -> dict[str, Verdict]:
     found["ioctl"] = ArgumentTest(1, values=(_TIOCSTI, _TIOCLINUX), then=_EPERM, otherwise=ALLOW)
     # A debugger turns address space randomisation off; nobody else has a reason to.
     found["personality"] = (
-        ALLOW
-        if "SYS_PTRACE" in capabilities
-        else ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
+        ALLOW if "SYS_PTRACE" in capabilities else ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
     )
     return found
 
@@ -169,9 +167,7 @@ def _namespace_verdicts(*, may_make_namespaces: bool) -> dict[str, Verdict]:
 
 def _socket_verdict(*, raw: bool) -> Verdict:
     """An allow list of families: AF_VSOCK reaches the hypervisor, AF_ALG and the exotic ones load modules."""
-    internet: Verdict = (
-        ALLOW if raw else ArgumentTest(2, values=_IP_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
-    )
+    internet: Verdict = ALLOW if raw else ArgumentTest(2, values=_IP_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
     netlink = ArgumentTest(2, values=_NETLINK_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
     simple = (_AF_UNIX, _AF_PACKET) if raw else (_AF_UNIX,)
     return ArgumentTest(

@@ -111,6 +111,4 @@ _RUNS: dict[str, tuple[tuple[int, str], ...]] = {
 
 def numbers(architecture: str) -> dict[str, int]:
     """System call numbers by name for ``x86_64`` or ``aarch64``; KeyError for any other architecture."""
-    return {
-        name: number for first, names in _RUNS[architecture] for number, name in enumerate(names.split(), first)
-    }
+    return {name: number for first, names in _RUNS[architecture] for number, name in enumerate(names.split(), first)}

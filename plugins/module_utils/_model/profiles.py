@@ -51,9 +51,7 @@ _HOST_ONLY = {
 
 CAPABILITIES = _NAMESPACED.union(LIMITED, _HOST_ONLY)
 
-_SERVICE = frozenset(
-    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SETFCAP".split()
-)
+_SERVICE = frozenset("CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SETFCAP".split())
 
 # Keep lists: a capability that a new kernel brings is in none of them.
 _KEPT_BY_PROFILE: dict[str, frozenset[str]] = {
