@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from .addresses import ADDRESS, DESTINATION, JAIL_ADDRESS, MAC
+from .scalars import Choice, whole_number
+from .shapes import LIVE, ListOf, Option, Record
+from .values import DOMAIN, RESOLVER_OPTION
+
+# The least that IPv6 works with (RFC 8200, section 5).
+_SMALLEST_MTU = 1280
+
+DNS = Record(
+    Option("servers", ListOf(ADDRESS, unique=True), "Addresses of name servers, the first one asked first."),
+    Option("search", ListOf(DOMAIN, unique=True), "Domains that are tried for names without a dot."),
+    Option("options", ListOf(RESOLVER_OPTION, unique=True), "Options of C(resolv.conf(5\\)), for example V(ndots:2)."),
+)
+
+ROUTE = Record(
+    Option("to", DESTINATION, "Network with its prefix, or V(default).", required=True),
+    Option("via", ADDRESS, "Address of the gateway.", required=True),
+)
+
+IP = Record(
+    Option(
+        "mode",
+        Choice("vnet", "none", "host", later=("shared",)),
+        [
+            "V(vnet) gives the jail a network stack of its own, which the host routes its addresses to.",
+            "V(none) gives it an empty network stack with a loopback interface.",
+            "V(host) leaves it the network stack of the host.",
+        ],
+        default="none",
+    ),
+    Option(
+        "addresses",
+        ListOf(JAIL_ADDRESS, unique=True),
+        "Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) needs at least one.",
+        effect=LIVE,
+    ),
+    Option(
+        "mtu", whole_number(_SMALLEST_MTU, 65535), "Largest packet in bytes. The default is the kernel's.", effect=LIVE
+    ),
+    Option(
+        "mac", MAC, "MAC address of the jail's interface. The default is derived from the jail's name.", effect=LIVE
+    ),
+    Option("dns", DNS, "Name resolution in the jail. The default is the host's."),
+    Option("routes", ListOf(ROUTE), "Routes of the jail besides those to its host.", effect=LIVE),
+    later=("interface", "gateway", "bridge", "parent", "forwards", "firewall", "bandwidth", "admin"),
+)
