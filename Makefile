@@ -29,6 +29,8 @@ export ANSIBLE_HOME := $(BUILD)/ansible
 export ANSIBLE_LOCAL_TEMP := $(BUILD)/ansible/tmp
 export ANSIBLE_REMOTE_TMP := $(BUILD)/ansible/tmp
 export ANSIBLE_NOCOWS := 1
+export ANSIBLE_DISPLAY_SKIPPED_HOSTS := false
+export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(BIN):$(PATH)
 
