@@ -5,6 +5,11 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from .._kernel.errors import KernelError
+
 
 class EngineError(Exception):
     """The engine could not do what was asked of it.
@@ -26,3 +31,12 @@ class EngineError(Exception):
         where.append(self.message)
         text = ": ".join(where)
         return f"{text}; {self.remedy}" if self.remedy else text
+
+
+@contextlib.contextmanager
+def blaming(path: str, *, jail: str = "", remedy: str = "") -> Iterator[None]:
+    """Say of any failure in a block which option of the document it has to do with."""
+    try:
+        yield
+    except (KernelError, OSError) as error:
+        raise EngineError(jail, str(error), path=path, remedy=remedy) from error

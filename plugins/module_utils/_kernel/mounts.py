@@ -30,7 +30,7 @@ ATTR_NODEV = 0x04
 ATTR_NOEXEC = 0x08
 ATTR_IDMAP = 0x00100000
 
-_AT_FDCWD = -100
+AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 _OPEN_TREE_CLONE = 1
@@ -114,7 +114,7 @@ def attach(fd: int, target: int) -> None:
 
 def attach_at(fd: int, path: str) -> None:
     """Attach a detached mount on a path that only we can change."""
-    libc.syscall("move_mount", path, libc.MOVE_MOUNT, fd, b"", _AT_FDCWD, path.encode(), _MOVE_MOUNT_F_EMPTY_PATH)
+    libc.syscall("move_mount", path, libc.MOVE_MOUNT, fd, b"", AT_FDCWD, path.encode(), _MOVE_MOUNT_F_EMPTY_PATH)
 
 
 def pivot_root_here() -> None:

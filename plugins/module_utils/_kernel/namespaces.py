@@ -10,8 +10,10 @@ import os
 from collections.abc import Iterator
 
 from . import libc
+from .credentials import become
 from .errors import KernelError
 from .mounts import MS_BIND, mount, unmount
+from .processes import set_undumpable
 
 NEWTIME = 0x00000080
 NEWNS = 0x00020000
@@ -92,6 +94,17 @@ def _write_map(path: str, line: str) -> None:
             file.write(line)
     except OSError as error:
         raise KernelError.from_os_error("write", path, error) from error
+
+
+def become_root_of(fd: int) -> None:
+    """Join a user namespace as its root. There is no way back.
+
+    Joining gives every capability in it but keeps the ids, which it has no names for (user_namespaces(7)). The
+    change of credentials clears the parent death signal and may make us dumpable: we make sure that it does not.
+    """
+    setns(fd, NEWUSER)
+    become(uid=0, gid=0, groups=[])
+    set_undumpable()
 
 
 def new_network_namespace(*, user_namespace: int | None = None) -> int:

@@ -29,8 +29,8 @@ def open_beneath(
     return libc.syscall("open", path, libc.OPENAT2, root, path.encode(), how, len(how))
 
 
-def make_directory(root: int, path: str, *, mode: int = 0o755) -> int:
-    """O_PATH descriptor of a directory under ``root``; what is missing on the way is made."""
+def make_directory(root: int, path: str, *, mode: int = 0o755, owner: tuple[int, int] | None = None) -> int:
+    """O_PATH descriptor of a directory under ``root``; what is missing on the way is made, for ``owner``."""
     fd = os.dup(root)
     walked = ""
     for part in (part for part in path.split("/") if part):
@@ -41,26 +41,30 @@ def make_directory(root: int, path: str, *, mode: int = 0o755) -> int:
             if error.errno != 2:
                 os.close(fd)
                 raise
-            _mkdir(fd, part, mode, walked)
+            _mkdir(fd, part, mode=mode, owner=owner)
             child = _directory(root, walked)
         os.close(fd)
         fd = child
     return fd
 
 
-def make_file(root: int, path: str) -> int:
+def make_file(root: int, path: str, *, owner: tuple[int, int] | None = None) -> int:
     """O_PATH descriptor of a file under ``root`` to mount on; an empty one is made where there is none."""
     directory, _, name = path.strip("/").rpartition("/")
-    parent = make_directory(root, directory)
+    parent = make_directory(root, directory, owner=owner)
     try:
-        try:
-            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent))
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise KernelError.from_os_error("make file", path, error) from error
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent)
+    except FileExistsError:
+        return open_beneath(root, path, os.O_PATH)
+    except OSError as error:
+        raise KernelError.from_os_error("make file", path, error) from error
     finally:
         os.close(parent)
+    try:
+        if owner:
+            os.fchown(fd, *owner)
+    finally:
+        os.close(fd)
     return open_beneath(root, path, os.O_PATH)
 
 
@@ -68,10 +72,12 @@ def _directory(root: int, path: str) -> int:
     return open_beneath(root, path, os.O_PATH | os.O_DIRECTORY)
 
 
-def _mkdir(parent: int, name: str, mode: int, path: str) -> None:
+def _mkdir(parent: int, name: str, *, mode: int, owner: tuple[int, int] | None) -> None:
     try:
         os.mkdir(name, mode, dir_fd=parent)
+        if owner:
+            os.chown(name, *owner, dir_fd=parent, follow_symlinks=False)
     except FileExistsError:
         return
     except OSError as error:
-        raise KernelError.from_os_error("make directory", path, error) from error
+        raise KernelError.from_os_error("make directory", name, error) from error

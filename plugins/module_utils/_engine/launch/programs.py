@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+import stat
+
+from ..errors import EngineError
+from .recipe import PATH
+
+_LONGEST_INTERPRETER_LINE = 256
+
+
+def find(command: str, environment_path: str = PATH) -> str:
+    """Path of a program in the root that we are in, as execvp(3) would find it.
+
+    Checked before the jail counts as started, so that a misspelt command is an error of the task and not of a log
+    file. EngineError with path ``command[0]`` says what is wrong.
+    """
+    if "/" in command:
+        _check(command)
+        return command
+    for directory in environment_path.split(":"):
+        candidate = f"{directory}/{command}"
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            _check(candidate)
+            return candidate
+    raise EngineError(
+        "",
+        f"the jail's root file system has no program {command!r}",
+        path="command[0]",
+        remedy=f"install it in the jail's template, or give its path (searched: {environment_path})",
+    )
+
+
+def _check(path: str) -> None:
+    """Say why the kernel would refuse to execute a file."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise EngineError(
+            "", f"{path!r} in the jail's root file system: {error.strerror}", path="command[0]"
+        ) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise EngineError("", f"{path!r} is not a file", path="command[0]", remedy="name a program")
+    if not status.st_mode & 0o111:
+        raise EngineError("", f"{path!r} is not executable", path="command[0]", remedy=f"chmod +x {path} in the jail")
+    interpreter = _interpreter(path)
+    if interpreter and not os.path.exists(interpreter):
+        raise EngineError(
+            "",
+            f"{path!r} is a script for {interpreter!r}, which the jail's root file system does not have",
+            path="command[0]",
+            remedy="install the interpreter in the jail's template",
+        )
+
+
+def _interpreter(path: str) -> str:
+    """The interpreter that the first line of a script names (execve(2), Interpreter scripts); empty for a binary."""
+    with open(path, "rb") as file:
+        line = file.read(_LONGEST_INTERPRETER_LINE).partition(b"\n")[0]
+    words = line[2:].split()
+    return os.fsdecode(words[0]) if line.startswith(b"#!") and words else ""

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..privileges import Ceiling
+
+# Where programs are looked for in a jail, and what its init and every command in it find in their environment.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The directories of a jail's overlay: the shared lower one, and its own upper and work directories."""
+
+    lower: str
+    upper: str
+    work: str
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One entry of the document's ``mounts``; ``option`` is its path there. An empty source means a tmpfs."""
+
+    option: str
+    source: str
+    target: str
+    read_only: bool = False
+    size: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the start of one jail needs, decided beforehand: the start itself makes no choices.
+
+    ``init`` is the path on the host of a reaper to run as pid 1 (``pause``: without a command), or ``none`` (the
+    command is pid 1), ``system`` (the jail's own /sbin/init) or ``builtin`` (this very process reaps).
+    ``network`` is the path of the pinned network namespace, empty for the host's. ``id_base`` is the host id of
+    the jail's root. ``system`` chooses the start order: the jail's own root mounts (a whole distribution), instead of
+    mounts that the host's root made and the jail can only look at.
+    """
+
+    name: str
+    hostname: str
+    layers: Layers
+    user_namespace: str
+    network: str
+    cgroup: str
+    id_base: int
+    init: str
+    command: tuple[str, ...]
+    user: str
+    workdir: str
+    ceiling: Ceiling
+    system: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    rlimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)

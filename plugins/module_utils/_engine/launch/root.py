@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+
+from ..._kernel import mounts
+from .. import places
+from ..errors import blaming
+from .recipe import Mount, Recipe
+from .tree import Tree
+
+
+def attach_root(recipe: Recipe, user_namespace: int) -> int:
+    """Descriptor of the jail's root: its overlay, attached where only this mount namespace sees it.
+
+    The host's root does this, in the app order and in the system order alike. An overlay cannot be idmapped but its
+    layers can (mount_setattr(2), NOTES): the shared lower layer is shown under the jail's ids, and new files are
+    written with them. Before Linux 6.15 overlay takes no detached layer, so the lower one is attached first.
+    """
+    stage = f"{places.runtime(recipe.name)}/root"
+    with blaming("rootfs", remedy="look at the root file system's layers, or make it anew with jail_rootfs state=reset"):
+        os.makedirs(stage, exist_ok=True)
+        lower = mounts.clone_tree(mounts.AT_FDCWD, recipe.layers.lower)
+        mounts.set_attributes(lower, 0, idmap=user_namespace)
+        mounts.attach_at(lower, stage)
+        os.close(lower)
+        options = {"source": recipe.name, "lowerdir": stage, "upperdir": recipe.layers.upper, "workdir": recipe.layers.work}
+        root = mounts.new_filesystem("overlay", options.items())
+        mounts.attach_at(root, stage)
+    tree = Tree(root, id_base=recipe.id_base)
+    for mount in recipe.mounts:
+        _attach(tree, mount)
+    return root
+
+
+def _attach(tree: Tree, mount: Mount) -> None:
+    """One of the document's mounts. Its options are locked for the jail's root, whatever privileges he has."""
+    attributes = mounts.ATTR_NOSUID | mounts.ATTR_NODEV | (mounts.ATTR_RDONLY if mount.read_only else 0)
+    target = mount.target.strip("/")
+    if not mount.source:
+        with blaming(mount.option):
+            tree.tmpfs(target, "1777", attributes, **({"size": mount.size} if mount.size else {}))
+        return
+    with blaming(f"{mount.option}.source", remedy="make the directory or file on the host first"):
+        clone = mounts.clone_tree(mounts.AT_FDCWD, mount.source, recursive=True)
+        mounts.set_attributes(clone, attributes, recursive=True)
+    with blaming(f"{mount.option}.target"):
+        tree.attach(clone, target, directory=os.path.isdir(mount.source))

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import stat
+import time
+
+from ..._kernel import mounts, namespaces, processes
+from ..._kernel.cgroups import Cgroup, find_hierarchies
+from ..._kernel.errors import KernelError
+from ..errors import EngineError, blaming
+from . import init
+from .root import attach_root
+from .start import Start
+from .tree import DEVICES
+
+_OWN_NAMESPACES = namespaces.NEWUTS | namespaces.NEWIPC | namespaces.NEWCGROUP
+_FAILED = 70
+
+
+def run(start: Start) -> None:
+    """What a forked child of the launcher does; it never returns.
+
+    This is the first of the two processes of a start: it joins the jail's control group and makes its namespaces.
+    Its child is the jail's pid 1 and does the rest (``init.run``). Where the order matters the reason stands with
+    the step; ENTER and LEAVE are those of namespaces(7), user_namespaces(7) and mount_namespaces(7).
+    """
+    try:
+        _leave_launcher(start)
+        _prepare(start)
+    except Exception as error:
+        start.child.fail(error)
+    finally:
+        os._exit(_FAILED)
+
+
+def _leave_launcher(start: Start) -> None:
+    processes.set_parent_death_signal(signal.SIGKILL)
+    processes.set_undumpable()
+    os.setsid()
+    os.umask(0o022)
+    processes.reset_signals()
+    processes.close_descriptors(start.descriptors)
+    os.environ.clear()
+
+
+def _prepare(start: Start) -> None:
+    recipe = start.recipe
+    Cgroup(find_hierarchies(), recipe.cgroup).join()
+    _set_rlimits(start)
+    _join_network(recipe.network)
+    _start_clocks()
+    namespaces.unshare(namespaces.NEWNS)
+    mounts.mount(None, "/", None, mounts.MS_SLAVE | mounts.MS_REC)
+    root = attach_root(recipe, start.user_namespace)
+    nodes = _clone_host_devices() if recipe.system else {}
+    if recipe.system:
+        os.fchdir(root)
+        namespaces.become_root_of(start.user_namespace)
+        processes.set_parent_death_signal(signal.SIGKILL)
+        namespaces.unshare(_OWN_NAMESPACES | namespaces.NEWNS | namespaces.NEWPID)
+    else:
+        namespaces.unshare(_OWN_NAMESPACES | namespaces.NEWPID)
+    with blaming("hostname"):
+        socket.sethostname(recipe.hostname)
+    _set_sysctls(start)
+    _fork_init(start, root, nodes)
+
+
+def _set_rlimits(start: Start) -> None:
+    for name, limits in start.recipe.rlimits.items():
+        try:
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), limits)
+        except (OSError, ValueError) as error:
+            raise EngineError(
+                "",
+                f"{limits[0]}:{limits[1]} was refused: {error}",
+                path=f"rlimits.{name}",
+                remedy="ask for less: raising a hard limit takes CAP_SYS_RESOURCE, which this host's engine may lack",
+            ) from error
+
+
+def _join_network(path: str) -> None:
+    """As the host's root, who has power over the owner of the jail's network namespace, whoever that is."""
+    if not path:
+        return
+    with blaming("ip"):
+        fd = namespaces.open_pin(path)
+        namespaces.setns(fd, namespaces.NEWNET)
+        os.close(fd)
+
+
+def _start_clocks() -> None:
+    """Let the jail's uptime begin now (time_namespaces(7)); a kernel without time namespaces shows the host's.
+
+    Before the user namespace is entered: an undumpable process's /proc files belong to the host's root.
+    """
+    try:
+        namespaces.unshare(namespaces.NEWTIME)
+    except KernelError:
+        return
+    seconds = {"monotonic": int(time.clock_gettime(time.CLOCK_MONOTONIC)), "boottime": int(time.clock_gettime(time.CLOCK_BOOTTIME))}
+    with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
+        file.write("".join(f"{clock} -{value} 0\n" for clock, value in seconds.items()))
+
+
+def _clone_host_devices() -> dict[str, int]:
+    """Detached clones of the host's device nodes; what is not the very device is refused (CVE-2025-31133)."""
+    nodes = {}
+    for device in DEVICES:
+        path = f"/dev/{device.name}"
+        status = os.stat(path)
+        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(device.major, device.minor):
+            raise EngineError("", f"the host's {path} is not character device {device.major}:{device.minor}")
+        nodes[device.name] = mounts.clone_tree(mounts.AT_FDCWD, path)
+    return nodes
+
+
+def _set_sysctls(start: Start) -> None:
+    """Through the host's /proc, which no image can have tampered with (CVE-2025-52881): the kernel looks up net.*
+    and the System V limits in the namespaces of the writer."""
+    for name, value in start.recipe.sysctls.items():
+        with blaming(f"sysctls.{name}"), open("/proc/sys/" + name.replace(".", "/"), "w", encoding="utf-8") as file:
+            file.write(value)
+
+
+def _fork_init(start: Start, root: int, nodes: dict[str, int]) -> None:
+    """Fork the jail's pid 1, and stay until it no longer depends on us: from then on it is the launcher's child."""
+    waiting, released = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(waiting)
+        init.run(start, root, nodes, released)
+    os.close(released)
+    start.child.say(pid=pid)
+    os.read(waiting, 1)
+    os._exit(0)

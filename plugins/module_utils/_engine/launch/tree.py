@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+from ..._kernel import mounts, paths
+from ..._kernel.errors import KernelError
+
+# Files and directories of /proc and /sys that tell of the host or steer it. runc, nspawn and moby hide these; a user
+# namespace takes the sting out of most, but kallsyms, interrupts and their like stay readable to everyone.
+MASKED = (
+    "proc/acpi",
+    "proc/asound",
+    "proc/config.gz",
+    "proc/interrupts",
+    "proc/iomem",
+    "proc/ioports",
+    "proc/kallsyms",
+    "proc/kcore",
+    "proc/key-users",
+    "proc/keys",
+    "proc/kmsg",
+    "proc/kpagecgroup",
+    "proc/kpagecount",
+    "proc/kpageflags",
+    "proc/latency_stats",
+    "proc/modules",
+    "proc/sched_debug",
+    "proc/scsi",
+    "proc/slabinfo",
+    "proc/sysrq-trigger",
+    "proc/timer_list",
+    "proc/timer_stats",
+    "proc/vmallocinfo",
+    "sys/devices/virtual/powercap",
+    "sys/firmware",
+    "sys/fs/bpf",
+    "sys/fs/selinux",
+    "sys/kernel/debug",
+    "sys/kernel/notes",
+    "sys/kernel/security",
+    "sys/kernel/tracing",
+    "sys/kernel/vmcoreinfo",
+)
+READ_ONLY = ("proc/bus", "proc/fs", "proc/irq", "proc/sys")
+
+_NO_DEVICES = mounts.ATTR_NOSUID | mounts.ATTR_NODEV
+_NO_PROGRAMS = _NO_DEVICES | mounts.ATTR_NOEXEC
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device node that every jail has: the harmless ones of null(4), full(4), random(4) and tty(4)."""
+
+    name: str
+    major: int
+    minor: int
+
+
+DEVICES = (
+    Device("null", 1, 3),
+    Device("zero", 1, 5),
+    Device("full", 1, 7),
+    Device("random", 1, 8),
+    Device("urandom", 1, 9),
+    Device("tty", 5, 0),
+)
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "ptmx": "pts/ptmx",
+}
+_TTY_GROUP = 5
+
+
+class Tree:
+    """The mount tree of a jail while it is built, below the descriptor of its root.
+
+    Every path in it is resolved by openat2 inside that root, so that no link of the image leads a mount
+    astray. ``id_base`` is what the host calls the jail's root; 0 when the builder is already inside the jail's
+    user namespace.
+    """
+
+    def __init__(self, root: int, *, id_base: int) -> None:
+        self.root = root
+        self.id_base = id_base
+
+    def attach(self, detached: int, path: str, *, directory: bool = True) -> None:
+        """Attach a detached mount, on a mount point that is made where it is missing; closes the descriptor."""
+        try:
+            target = self._mount_point(path, directory=directory)
+            try:
+                mounts.attach(detached, target)
+            except KernelError as error:
+                raise KernelError("mount on", f"/{path}", error.errno) from error
+            finally:
+                os.close(target)
+        finally:
+            os.close(detached)
+
+    def _mount_point(self, path: str, *, directory: bool) -> int:
+        make = paths.make_directory if directory else paths.make_file
+        return make(self.root, path, owner=(self.id_base, self.id_base))
+
+    def filesystem(self, fstype: str, path: str, options: dict[str, str | None], attributes: int) -> None:
+        """Attach a new file system instance."""
+        self.attach(mounts.new_filesystem(fstype, options.items(), attributes=attributes), path)
+
+    def tmpfs(self, path: str, mode: str, attributes: int = _NO_DEVICES, **options: str) -> None:
+        """Attach a tmpfs that belongs to the jail's root."""
+        owner = {"uid": str(self.id_base), "gid": str(self.id_base)}
+        self.filesystem("tmpfs", path, {"mode": mode, **owner, **options}, attributes)
+
+    def proc_and_sys(self) -> None:
+        """Attach /proc of the pid namespace that we are in and /sys of the network namespace that we are in."""
+        self.filesystem("proc", "proc", {}, _NO_PROGRAMS)
+        self.filesystem("sysfs", "sys", {}, _NO_PROGRAMS | mounts.ATTR_RDONLY)
+
+    def control_groups(self, *, read_only: bool) -> None:
+        """Attach the version 2 tree, cut off at our own group by the cgroup namespace that we are in."""
+        attributes = _NO_PROGRAMS | (mounts.ATTR_RDONLY if read_only else 0)
+        self.filesystem("cgroup2", "sys/fs/cgroup", {}, attributes)
+
+    def memory_file_systems(self) -> None:
+        """Attach /run and /dev/shm: empty at every start, and charged to the jail's memory limit."""
+        self.tmpfs("run", "755", size="20%")
+        self.tmpfs("dev/shm", "1777")
+
+    def message_queues(self) -> None:
+        """Attach POSIX message queues of the ipc namespace that we are in (mq_overview(7))."""
+        self.filesystem("mqueue", "dev/mqueue", {}, _NO_PROGRAMS)
+
+    def device_directory(self) -> None:
+        """Attach /dev, with nothing in it but links and a terminal multiplexer of its own (devpts newinstance)."""
+        self.tmpfs("dev", "755", mounts.ATTR_NOSUID | mounts.ATTR_NOEXEC, size="512k", nr_inodes="128")
+        dev = paths.open_beneath(self.root, "dev", os.O_PATH | os.O_DIRECTORY)
+        try:
+            for name, target in _DEVICE_LINKS.items():
+                os.symlink(target, name, dir_fd=dev)
+        finally:
+            os.close(dev)
+        owner = {"uid": str(self.id_base)} if self.id_base else {}
+        terminal = {"newinstance": None, "ptmxmode": "0666", "mode": "0620", "gid": str(self.id_base + _TTY_GROUP)}
+        self.filesystem("devpts", "dev/pts", {**terminal, **owner}, mounts.ATTR_NOSUID | mounts.ATTR_NOEXEC)
+
+    def make_devices(self) -> None:
+        """Make device nodes of the jail's own: what it does to their owner and mode touches nobody else."""
+        dev = paths.open_beneath(self.root, "dev", os.O_PATH | os.O_DIRECTORY)
+        try:
+            for device in DEVICES:
+                os.mknod(device.name, 0o020666, os.makedev(device.major, device.minor), dir_fd=dev)
+                os.chown(device.name, self.id_base, self.id_base, dir_fd=dev, follow_symlinks=False)
+                os.chmod(device.name, 0o666, dir_fd=dev)
+        except OSError as error:
+            raise KernelError.from_os_error("make device", str(error.filename), error) from error
+        finally:
+            os.close(dev)
+
+    def attach_devices(self, nodes: dict[str, int]) -> None:
+        """Attach clones of the host's nodes: mknod(2) is refused inside a user namespace, whose root does not own
+        these inodes and so cannot change them."""
+        for name, node in nodes.items():
+            self.attach(node, f"dev/{name}", directory=False)
+
+    def mask(self, null: int) -> None:
+        """Cover what tells of the host: files by an empty device (``null``, a node inside the tree), directories by
+        an empty read-only tmpfs, and make the rest of the kernel's switches read-only."""
+        for path in MASKED:
+            self._mask(path, null)
+        for path in READ_ONLY:
+            self._make_read_only(path)
+
+    def _mask(self, path: str, null: int) -> None:
+        try:
+            target = paths.open_beneath(self.root, path, os.O_PATH)
+        except KernelError:
+            return
+        try:
+            if stat.S_ISDIR(os.fstat(target).st_mode):
+                cover = mounts.new_filesystem("tmpfs", (("size", "0"), ("nr_inodes", "1")), attributes=mounts.ATTR_RDONLY)
+            else:
+                cover = mounts.clone_tree(null, "")
+            mounts.attach(cover, target)
+            os.close(cover)
+        finally:
+            os.close(target)
+
+    def _make_read_only(self, path: str) -> None:
+        try:
+            target = paths.open_beneath(self.root, path, os.O_PATH)
+        except KernelError:
+            return
+        try:
+            clone = mounts.clone_tree(target, "")
+            mounts.set_attributes(clone, _NO_PROGRAMS | mounts.ATTR_RDONLY)
+            mounts.attach(clone, target)
+            os.close(clone)
+        finally:
+            os.close(target)

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .._kernel import files
+from .._kernel.errors import KernelError
+from . import places
+from .errors import EngineError
+
+STATE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RuntimeState:
+    """What the engine did last to a jail.
+
+    ``phase`` is one of starting, running, stopping, stopped, failed. ``pid`` and ``start_time`` (clock ticks since
+    boot) name the jail's init for ever. ``exit_status`` is as os.waitstatus_to_exitcode gives it (negative: a
+    signal), None when it is not known. ``goal`` is what the operator wants: running or stopped.
+    """
+
+    phase: str
+    boot_id: str
+    instance: str
+    goal: str = "stopped"
+    pid: int = 0
+    start_time: int = 0
+    started_at: float = 0.0
+    exit_status: int | None = None
+    restarts: int = 0
+    message: str = ""
+    version: int = STATE_VERSION
+
+
+def boot_id() -> str:
+    """Identity of the host's present boot: state of an earlier one is void."""
+    return (files.read_text("/proc/sys/kernel/random/boot_id") or "").strip()
+
+
+def new_instance() -> str:
+    """A name for one life of a jail, from start to stop."""
+    return secrets.token_hex(8)
+
+
+def prepare_directories() -> None:
+    """Make the directories that everything else lives in, readable by the host's root alone."""
+    for path in (places.DOCUMENTS, places.STATE, places.RUNTIME, places.LOGS):
+        if not os.path.isdir(path):
+            files.make_directory(path, mode=0o700)
+
+
+def names() -> list[str]:
+    """Names of all jails that have a document, sorted."""
+    try:
+        entries = os.listdir(places.DOCUMENTS)
+    except FileNotFoundError:
+        return []
+    return sorted(entry[: -len(".json")] for entry in entries if entry.endswith(".json") and entry[0] != ".")
+
+
+def read_document(name: str) -> dict[str, Any] | None:
+    """The document of a jail as stored, None where there is none."""
+    path = places.document(name)
+    try:
+        document = files.read_json(path)
+    except files.DamagedFile as error:
+        raise EngineError(
+            name, f"{path} is not valid JSON", remedy="restore it from a copy, or remove it and define the jail again"
+        ) from error
+    if document is not None and not isinstance(document, dict):
+        raise EngineError(name, f"{path} does not hold a jail document", remedy="remove it and define the jail again")
+    return document
+
+
+def write_document(name: str, document: dict[str, Any]) -> None:
+    """Store a document so that it survives a power cut."""
+    files.write_json(places.document(name), document)
+
+
+def remove_document(name: str) -> None:
+    """Forget a document."""
+    files.remove_file(places.document(name))
+
+
+def read_state(name: str) -> RuntimeState | None:
+    """What the engine did last to a jail in this boot; None when nothing, or nothing that can be read.
+
+    A damaged file counts as none: the kernel's state decides then, and it is written anew by the next start.
+    """
+    try:
+        raw = files.read_json(places.state(name))
+    except files.DamagedFile:
+        return None
+    if not isinstance(raw, dict) or raw.get("version") != STATE_VERSION or raw.get("boot_id") != boot_id():
+        return None
+    try:
+        return RuntimeState(**raw)
+    except TypeError:
+        return None
+
+
+def write_state(name: str, state: RuntimeState) -> None:
+    """Record what the engine does to a jail. It need not survive a power cut, so nothing is synced."""
+    files.make_directory(places.runtime(name))
+    files.write_json(places.state(name), asdict(state), sync=False)
+
+
+def read_started(name: str) -> dict[str, Any] | None:
+    """The effective document that a running jail was started with."""
+    try:
+        document = files.read_json(places.started_document(name))
+    except files.DamagedFile:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def remove_runtime(name: str) -> None:
+    """Forget everything about a jail that belongs to this boot; its namespaces must have been let go before."""
+    with contextlib.suppress(KernelError):
+        files.remove_file(places.output(name))
+    files.remove_tree(places.runtime(name))
+
+
+def lock(name: str, *, timeout: float = 60.0) -> files.Lock:
+    """The lock that whoever changes a jail holds."""
+    prepare_directories()
+    return files.Lock(places.lock(name), timeout=timeout)
