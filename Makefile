@@ -20,7 +20,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup link tree lint format architecture units sanity $(ROOT_SUITES) bench test host demo demo-clean \
+.PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity $(ROOT_SUITES) bench test host demo demo-clean \
         build install-collection clean
 
 # Ansible's own files stay in here as well: nothing of a run is left in a home directory.
@@ -62,12 +62,18 @@ tree:
 
 ## Checks
 
-lint: setup architecture ## Static checks: ruff, mypy, yamllint, ansible-lint, documentation, changelog
+lint: lint-python lint-yaml lint-documentation architecture ## Static checks, all of the following
+
+lint-python: setup ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	cd $(LINK) && mypy --config-file $(CURDIR)/pyproject.toml -p ansible_collections.hosting.jails.plugins.module_utils
+
+lint-yaml: setup ## yamllint and ansible-lint
 	yamllint --strict .
 	ansible-lint --offline
+
+lint-documentation: setup ## The modules' and roles' documentation and the changelog
 	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 	antsibull-changelog lint
 
