@@ -20,7 +20,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity $(ROOT_SUITES) bench test host demo demo-clean \
+.PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity integration escape faults bench test host demo demo-clean \
         build install-collection clean
 
 # Ansible's own files stay in here as well: nothing of a run is left in a home directory.
@@ -35,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(BIN):$(PATH)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-30s %s\n", $$1, $$2 }' Makefile
 
 ## Preparation
 
@@ -91,7 +91,7 @@ sanity: setup tree ## ansible-test sanity and ansible-test units
 	tools/ansible-test $(BUILD) sanity
 	tools/ansible-test $(BUILD) units
 
-$(ROOT_SUITES): setup host ## (integration, escape, faults: jails on this machine, as root)
+integration escape faults: setup host ## Tests with real jails on this machine, as root
 	pytest tests/$@ $(PYTEST_ARGS) | tee $(BUILD)/log/$@
 
 bench: setup host ## Measure starting, stopping and entering jails
