@@ -1,0 +1,183 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""The network of a jail: made at its definition, repaired by every later run, removed with it.
+
+A namespace pinned at /run/jails/NAME/ns/net holds the jail's end, so that a restart of the jail touches no network
+object. ``ensure`` is the one way to make and to change: it compares what is there with the document and sends only the
+requests in between, so whatever an interrupted run left is completed by the next one. Callers hold the jail's lock,
+and give documents with all defaults filled in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .._kernel import files, links, namespaces
+from .._kernel.namespace_owner import own
+from .._model.live import NetworkLive
+from . import network_state, places
+from .errors import EngineError
+from .network_changes import Changes
+from .network_conflicts import refuse_conflicts
+from .network_state import End, Facts, Wanted
+
+# Each round makes one object, or sends all that is missing, and looks again: a namespace of another owner, leftovers,
+# the namespace, the pair, its settings, and what those undid (a link that goes down loses routes).
+_ROUNDS = 8
+
+
+def namespace_fd(jail: str) -> int | None:
+    """Descriptor of the jail's pinned network namespace; None where none is pinned (mode host, or never made)."""
+    path = places.namespace(jail, "net")
+    return namespaces.open_pin(path) if namespaces.is_pinned(path) else None
+
+
+def observe(jail: str, document: Mapping[str, Any] | None = None) -> NetworkLive | None:
+    """The network that a jail has now, None where it has none of its own (also in mode host). Costs about 1 ms.
+
+    An address counts only where both ends know it. With the effective ``document`` that is meant to be in force,
+    ``up`` says that nothing at all is missing; without it, that what is there is complete in itself.
+    """
+    facts = network_state.read(jail)
+    if not facts.owner and facts.host is None:
+        return None
+    mode = network_state.mode_of(facts)
+    if facts.host is None or facts.jail is None:
+        bare = Wanted(jail=jail, link="", mode="none", owns_its_stack=False)
+        whole = mode == "none" and facts.host is facts.jail and not network_state.pending(bare, facts)
+        return NetworkLive(mode=mode, addresses=(), mtu=None, up=whole)
+    want = _implied(jail, facts.host, facts.jail)
+    if document is not None:
+        want = replace(network_state.wanted(document, 0), link=facts.host.link.name)
+    up = want.mode == mode and facts.paired and not network_state.pending(want, facts)
+    return NetworkLive(
+        mode=mode, addresses=_live_addresses(want, facts.host, facts.jail), mtu=facts.jail.link.mtu, up=up
+    )
+
+
+def _implied(jail: str, host: End, inside: End) -> Wanted:
+    """What the document must have been, judged by the jail's end."""
+    addresses = tuple(sorted(inside.addresses))
+    routes = {route.to: route.via for route in inside.routes if route.protocol == links.ROUTE_PROTOCOL}
+    return Wanted(
+        jail=jail,
+        link=host.link.name,
+        mode="vnet",
+        owns_its_stack=False,
+        addresses=addresses,
+        routes={**network_state.default_routes(addresses), **routes},
+        mtu=inside.link.mtu,
+        mac=inside.link.mac,
+    )
+
+
+def _live_addresses(want: Wanted, host: End, inside: End) -> tuple[str, ...]:
+    """In the order of the document; an address that nobody asked for comes last."""
+    routed = {route.to for route in host.routes}
+    known = [address for address in want.addresses if address in inside.addresses and address in routed]
+    return tuple(known + sorted(inside.addresses - set(want.addresses)))
+
+
+def create(document: Mapping[str, Any], index: int, *, taken: Mapping[str, str] | None = None) -> None:
+    """Make the network of a jail that is being defined; see ensure()."""
+    ensure(document, index, taken=taken)
+
+
+def change(before: Mapping[str, Any], after: Mapping[str, Any], index: int) -> bool:
+    """Change the network of a jail that may be running; whether anything changed.
+
+    Addresses, routes, mtu, mac, and vnet to none and back are live. EngineError for what needs a new namespace, which
+    no running process can be moved to.
+    """
+    old, new = network_state.wanted(before, index), network_state.wanted(after, index)
+    if (old.mode == "host") != (new.mode == "host"):
+        message = f"{old.mode} cannot become {new.mode} while the jail runs"
+        raise EngineError(new.jail, message, path="ip.mode", remedy="restart the jail")
+    if new.mode != "host" and old.owns_its_stack != new.owns_its_stack:
+        message = "the network stack cannot change its owner while the jail runs"
+        raise EngineError(new.jail, message, path="caps.profile", remedy="restart the jail")
+    return ensure(after, index)
+
+
+def ensure(document: Mapping[str, Any], index: int, *, taken: Mapping[str, str] | None = None) -> bool:
+    """Make the network what the document says, from whatever is there; whether anything changed.
+
+    EngineError for an address that is in use on this host, for a link of somebody else under the name that we need, and
+    where pyroute2 is missing. ``taken`` maps the addresses of the other jails' documents to their names; a caller with
+    many jails asks network_conflicts.taken_addresses() once for all.
+    """
+    want = network_state.wanted(document, index)
+    if want.mode == "host":
+        return remove(want.jail, index)
+    facts = network_state.read(want.jail, link_name=want.link)
+    refuse_conflicts(want, facts, taken)
+    with Changes(want) as changes:
+        for done in range(_ROUNDS):
+            if not _repair(want, facts, changes):
+                return done > 0
+            facts = network_state.read(want.jail, link_name=want.link)
+    raise EngineError(
+        want.jail,
+        f"the network does not stay as it was made: {network_state.pending(want, facts)[:1]} comes back",
+        path="ip",
+        remedy=f"look for a program on the host that manages {want.link}",
+    )
+
+
+def _repair(want: Wanted, facts: Facts, changes: Changes) -> bool:
+    """One round towards what is wanted; False where nothing is to be done."""
+    if facts.owner and facts.owner != _owner(want):
+        return remove(want.jail)
+    if _is_leftover(want, facts):
+        changes.delete(facts)
+    elif not facts.owner:
+        changes.create_namespace()
+    elif want.mode == "vnet" and facts.host is None:
+        changes.create_pair()
+    else:
+        steps = network_state.pending(want, facts)
+        changes.send(steps)
+        return bool(steps)
+    return True
+
+
+def _owner(want: Wanted) -> int:
+    """Identity of the user namespace that has to own the jail's network namespace; 0 where it is gone."""
+    if not want.owns_its_stack:
+        return own()
+    path = places.namespace(want.jail, "user")
+    if not namespaces.is_pinned(path):
+        return 0
+    with files.closing(namespaces.open_pin(path)) as fd:
+        return namespaces.identity(fd)
+
+
+def _is_leftover(want: Wanted, facts: Facts) -> bool:
+    """Whether there are ends that cannot be repaired: half a pair, one under an outdated name, one too many."""
+    if facts.host is None or facts.jail is None:
+        return facts.host is not facts.jail
+    return want.mode != "vnet" or not facts.paired or facts.host.link.name != want.link
+
+
+def remove(jail: str, index: int | None = None) -> bool:
+    """Remove every network object of a jail; whether there was any. What does not carry our mark stays.
+
+    Without ``index`` it also finds a host end under another name than the jail's own, by a look at all links.
+    """
+    link_name = "" if index is None else network_state.host_link(index)
+    path = places.namespace(jail, "net")
+    removed = os.path.exists(path)
+    with Changes(Wanted(jail=jail, link=link_name, mode="none", owns_its_stack=False)) as changes:
+        facts = network_state.read(jail, link_name=link_name)
+        while facts.host is not None:
+            changes.delete(facts)
+            removed = True
+            facts = network_state.read(jail, link_name=link_name)
+    namespaces.unpin(path)
+    return removed

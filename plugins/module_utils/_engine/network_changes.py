@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from .._kernel import files, links, namespaces, sysctls
+from .._kernel.errors import KernelError
+from .._kernel.rtnetlink import Link, Reader
+from . import places
+from .errors import EngineError
+from .network_conflicts import conflict
+from .network_state import JAIL_LINK, Facts, Step, Wanted, loopback_mark, mark, marked_jail
+
+# Of a new namespace, before anything can be in it: no router advertisement configures a jail, and no address is ever
+# tentative. Nobody in it needs privileges for ping(8). A kernel without IPv6 lacks some of these.
+_PARAMETERS = {
+    "net/ipv4/ping_group_range": "0 2147483647",
+    "net/ipv6/conf/all/accept_ra": "0",
+    "net/ipv6/conf/all/disable_ipv6": "0",
+    "net/ipv6/conf/default/accept_ra": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
+    "net/ipv6/conf/default/disable_ipv6": "0",
+}
+# A namespace that the host owns gives the jail's root no power, and so none to bind the ports below 1024 either.
+_HOST_OWNED_PARAMETERS = {**_PARAMETERS, "net/ipv4/ip_unprivileged_port_start": "0"}
+
+
+class Changes:
+    """The requests that change one jail's network, over one socket on the host and one in the jail.
+
+    Both are opened when the first request needs them, and with the first of them pyroute2 is imported.
+    """
+
+    def __init__(self, want: Wanted) -> None:
+        self._want = want
+        self._path = places.namespace(want.jail, "net")
+        self._open = contextlib.ExitStack()
+        self._connections: dict[str, links.Connection] = {}
+
+    def __enter__(self) -> Changes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _host(self) -> links.Connection:
+        if "host" not in self._connections:
+            self._connections["host"] = self._connect()
+        return self._connections["host"]
+
+    def _jail(self) -> links.Connection:
+        """A socket keeps the namespace in which it was opened, so the process itself need not stay there."""
+        if "jail" not in self._connections:
+            with files.closing(namespaces.open_pin(self._path)) as fd, namespaces.visiting(fd, namespaces.NEWNET):
+                self._connections["jail"] = self._connect()
+        return self._connections["jail"]
+
+    def _connect(self) -> links.Connection:
+        try:
+            return self._open.enter_context(links.Connection())
+        except KernelError as error:
+            if error.errno != errno.ENOPKG:
+                raise
+            raise EngineError(
+                self._want.jail,
+                "pyroute2 is not installed for the Python that runs this",
+                remedy="install python3-pyroute2; the role hosting.jails.host does it",
+            ) from error
+
+    def create_namespace(self) -> None:
+        """Make and furnish the namespace, then pin it: an interrupted run leaves none, never a bare one."""
+        want = self._want
+        with contextlib.ExitStack() as stack:
+            user = stack.enter_context(files.closing(self._user_namespace())) if want.owns_its_stack else None
+            fd = stack.enter_context(files.closing(namespaces.new_network_namespace(user_namespace=user)))
+            with namespaces.visiting(fd, namespaces.NEWNET):
+                _set_parameters(want)
+                self._connections["jail"] = self._connect()
+                self._connections["jail"].set_link(_loopback(), up=True, alias=loopback_mark(want.jail, want.mode))
+            files.make_directory(os.path.dirname(self._path))
+            namespaces.pin(fd, self._path)
+
+    def _user_namespace(self) -> int:
+        path = places.namespace(self._want.jail, "user")
+        if not namespaces.is_pinned(path):
+            raise EngineError(self._want.jail, f"its user namespace is not pinned at {path}")
+        return namespaces.open_pin(path)
+
+    def create_pair(self) -> None:
+        """Make the veth pair, its jail end at once in the jail. EngineError where its name is another's."""
+        want = self._want
+        self._delete_orphan()
+        try:
+            with files.closing(namespaces.open_pin(self._path)) as fd:
+                self._host().create_veth(want.link, peer=JAIL_LINK, namespace=fd, mac=want.mac, mtu=want.mtu)
+        except KernelError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            raise EngineError(
+                want.jail,
+                f"the host has a link {want.link} that is not this jail's",
+                remedy=f"give that link another name: ip link set {want.link} name NEW",
+            ) from error
+
+    def _delete_orphan(self) -> None:
+        """Our name with the mark of a jail that has no namespace any more: some process has kept that alive."""
+        with Reader() as reader:
+            link = reader.link(name=self._want.link)
+        other = marked_jail(link.alias) if link else ""
+        if other and not namespaces.is_pinned(places.namespace(other, "net")):
+            self._host().delete_link(self._want.link, expected_alias=mark(other))
+
+    def delete(self, facts: Facts) -> None:
+        """Delete the ends that are there; of a pair, one end takes the other along."""
+        if facts.host is not None:
+            self._host().delete(facts.host.link)
+        if facts.jail is not None and not facts.paired:
+            self._jail().delete(facts.jail.link)
+
+    def send(self, steps: list[Step]) -> None:
+        """Send requests in their order."""
+        for step in steps:
+            if step.where == "parameter":
+                sysctls.write(step.method, *step.arguments)
+            else:
+                self._request(self._host() if step.where == "host" else self._jail(), step)
+
+    def _request(self, connection: links.Connection, step: Step) -> None:
+        try:
+            getattr(connection, step.method)(*step.arguments, **step.options)
+        except KernelError as error:
+            if error.errno != errno.EEXIST or step.method != "add_route":
+                raise
+            to = step.arguments[1]
+            if step.where == "host":
+                # The kernel is the last judge: two runs that define two jails with one address meet here.
+                raise conflict(self._want, self._want.addresses.index(to), "this host routes it elsewhere") from error
+            raise EngineError(
+                self._want.jail,
+                f"the jail has another route to {to}",
+                path="ip.routes",
+                remedy=f"remove that one inside the jail: ip route delete {to}",
+            ) from error
+
+
+def _set_parameters(want: Wanted) -> None:
+    for name, value in (_PARAMETERS if want.owns_its_stack else _HOST_OWNED_PARAMETERS).items():
+        if sysctls.read(name) is not None:
+            sysctls.write(name, value)
+
+
+def _loopback() -> Link:
+    with Reader() as reader:
+        link = reader.link(name="lo")
+    if link is None:
+        raise KernelError("find link", "lo", errno.ENODEV)
+    return link

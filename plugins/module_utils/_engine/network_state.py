@@ -1,0 +1,325 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""What the network of a jail should be, what it is, and the requests between the two.
+
+Everything here is cheap and changes nothing: a run that finds nothing to do never imports pyroute2.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from .._kernel import files, namespaces, sysctls
+from .._kernel.links import ROUTE_PROTOCOL
+from .._kernel.namespace_owner import owner
+from .._kernel.rtnetlink import RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, Link, Reader, Route
+from . import places
+from .errors import EngineError
+
+JAIL_LINK = "eth0"
+# The same on the host end of every jail: a link-local gateway needs no address of the customer's networks, and since
+# each pair is a wire of its own they never meet.
+GATEWAY4, GATEWAY6 = "169.254.1.1", "fe80::1"
+DEFAULT4, DEFAULT6 = "0.0.0.0/0", "::/0"
+DEFAULT_MTU = 1500
+_LOOPBACK_INDEX = 1
+_MARK = "hosting.jails"
+
+
+def mark(jail: str) -> str:
+    """The ifalias of everything that we make on the host for a jail."""
+    return f"{_MARK} {jail}"
+
+
+def marked_jail(alias: str) -> str:
+    """Name of the jail that an ifalias of ours names, empty for a link that is not ours."""
+    return alias[len(_MARK) + 1 :] if alias.startswith(f"{_MARK} ") else ""
+
+
+def host_link(index: int) -> str:
+    """Name of the host end; a name, unlike a jail's, has only 15 characters."""
+    return f"jl{index}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The network that a document asks for. ``routes`` maps each destination to its gateway (empty: on the wire)."""
+
+    jail: str
+    link: str
+    mode: str
+    owns_its_stack: bool
+    addresses: tuple[str, ...] = ()
+    routes: Mapping[str, str] = field(default_factory=dict)
+    mtu: int = DEFAULT_MTU
+    mac: str = ""
+
+    @property
+    def ipv4(self) -> bool:
+        return any(":" not in address for address in self.addresses)
+
+    @property
+    def ipv6(self) -> bool:
+        return any(":" in address for address in self.addresses)
+
+
+class End(NamedTuple):
+    """One end of the veth pair. Addresses without those that the kernel makes up; routes of the main table."""
+
+    link: Link
+    addresses: frozenset[str]
+    routes: tuple[Route, ...]
+
+
+class Facts(NamedTuple):
+    """What is there. ``owner`` is the identity of the user namespace that owns the pinned network namespace, 0
+    where none is pinned; ``host`` is a link that is proven to be ours."""
+
+    owner: int
+    loopback: Link | None
+    host: End | None
+    jail: End | None
+
+    @property
+    def paired(self) -> bool:
+        """Whether the two ends are ends of the same pair, and not leftovers of two."""
+        return self.host is not None and self.jail is not None and _are_peers(self.host.link, self.jail.link)
+
+
+class Step(NamedTuple):
+    """One request: a method of ``links.Connection`` in the jail or on the host, or a kernel parameter of the host."""
+
+    where: str
+    method: str
+    arguments: tuple[Any, ...]
+    options: Mapping[str, Any]
+
+
+def wanted(document: Mapping[str, Any], index: int) -> Wanted:
+    """Read an effective document. EngineError for a mode that this version does not know."""
+    jail, ip = document["name"], document["ip"]
+    mode = ip["mode"]
+    owns_its_stack = document["caps"]["profile"] == "vps"
+    if mode in ("none", "host"):
+        return Wanted(jail=jail, link=host_link(index), mode=mode, owns_its_stack=owns_its_stack)
+    if mode != "vnet":
+        raise EngineError(jail, f"{mode} is not available yet", path="ip.mode", remedy="use vnet, none or host")
+    addresses = tuple(canonical_prefix(address) for address in ip["addresses"])
+    return Wanted(
+        jail=jail,
+        link=host_link(index),
+        mode=mode,
+        owns_its_stack=owns_its_stack,
+        addresses=addresses,
+        routes=_routes(addresses, ip["routes"]),
+        mtu=ip.get("mtu") or DEFAULT_MTU,
+        mac=ip.get("mac") or stable_mac(jail),
+    )
+
+
+def default_routes(addresses: tuple[str, ...]) -> dict[str, str]:
+    """The way out for each family that the jail has addresses of."""
+    routes: dict[str, str] = {}
+    if any(":" not in address for address in addresses):
+        routes[DEFAULT4] = GATEWAY4
+    if any(":" in address for address in addresses):
+        routes[DEFAULT6] = GATEWAY6
+    return routes
+
+
+def _routes(addresses: tuple[str, ...], asked: Any) -> dict[str, str]:
+    """The default routes and the document's, which may replace those."""
+    routes = default_routes(addresses)
+    for route in asked:
+        via = canonical_prefix(route["via"]).partition("/")[0]
+        to = route["to"]
+        if to == "default":
+            to = DEFAULT6 if ":" in via else DEFAULT4
+        routes[canonical_prefix(to)] = via
+    return routes
+
+
+def canonical_prefix(text: str) -> str:
+    """An address or network as the kernel's replies show it: ``fd00::b/128`` for ``fd00:0::B``."""
+    ip, _, bits = text.partition("/")
+    family, full = (socket.AF_INET6, 128) if ":" in ip else (socket.AF_INET, 32)
+    return f"{socket.inet_ntop(family, socket.inet_pton(family, ip))}/{bits or full}"
+
+
+def stable_mac(jail: str) -> str:
+    """A locally administered MAC that outlives the jail's restarts and differs between hosts (machine-id(5))."""
+    machine = (files.read_text("/etc/machine-id") or "").strip()
+    return "02:" + sha256(f"{machine} {jail}".encode()).digest()[:5].hex(":")
+
+
+def read(jail: str, *, link_name: str = "") -> Facts:
+    """Look at everything that belongs to a jail's network.
+
+    ``link_name`` is the host end's name where that is known. Without it, a host end that has lost its peer is looked
+    for among all links of the host, which takes the longer the more jails there are.
+    """
+    path = places.namespace(jail, "net")
+    if not namespaces.is_pinned(path):
+        with Reader() as host:
+            return Facts(0, None, _host_end(host, jail, None, link_name), None)
+    with files.closing(namespaces.open_pin(path)) as fd:
+        owned_by = owner(fd)
+        with namespaces.visiting(fd, namespaces.NEWNET):
+            inside = Reader()
+    with inside, Reader() as host:
+        loopback = inside.link(index=_LOOPBACK_INDEX)
+        link = inside.link(name=JAIL_LINK)
+        jail_end = _end(inside, link) if link else None
+        if link is None and loopback is not None and _recorded_mode(loopback) == "none" and not link_name:
+            return Facts(owned_by, loopback, None, None)
+        return Facts(owned_by, loopback, _host_end(host, jail, link, link_name), jail_end)
+
+
+def _end(reader: Reader, link: Link) -> End:
+    addresses = frozenset(
+        address.address
+        for address in reader.addresses(link.index)
+        if address.scope == RT_SCOPE_UNIVERSE or address.address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64")
+    )
+    return End(link, addresses, tuple(reader.routes(link.index)))
+
+
+def _host_end(reader: Reader, jail: str, inside: Link | None, name: str) -> End | None:
+    """The host's end: the peer of the jail's end, or else a link with the jail's mark.
+
+    The kernel takes no alias at a link's creation, so for an instant it has none; what is then the peer of a link in
+    our pinned namespace is ours all the same.
+    """
+    if inside is not None and inside.peer_elsewhere:
+        link = reader.link(index=inside.peer)
+        if link is not None and _are_peers(link, inside) and link.alias in ("", mark(jail)):
+            return _end(reader, link)
+    candidates = [reader.link(name=name)] if name else reader.links()
+    for link in candidates:
+        if link is not None and link.alias == mark(jail):
+            return _end(reader, link)
+    return None
+
+
+def _are_peers(one: Link, other: Link) -> bool:
+    return one.kind == other.kind == "veth" and one.peer == other.index and other.peer == one.index
+
+
+def _recorded_mode(loopback: Link) -> str:
+    return loopback.alias.rpartition(" ")[2] if marked_jail(loopback.alias) else ""
+
+
+def loopback_mark(jail: str, mode: str) -> str:
+    """The mode is written into the namespace itself: it tells a jail without links from one that has lost them."""
+    return f"{mark(jail)} {mode}"
+
+
+def mode_of(facts: Facts) -> str:
+    """Mode that the pinned namespace was made for."""
+    recorded = _recorded_mode(facts.loopback) if facts.loopback else ""
+    if recorded in ("vnet", "none"):
+        return recorded
+    return "vnet" if facts.jail or facts.host else "none"
+
+
+def pending(want: Wanted, facts: Facts) -> list[Step]:
+    """Requests that lead from what is there to what is wanted, in order; the pair must be there already.
+
+    An address answers only after everything behind it is ready (its host route comes last), and new addresses come
+    before old ones go: with its last address a link loses its routes.
+    """
+    steps = _loopback_steps(want, facts)
+    if want.mode != "vnet":
+        return steps
+    if facts.host is None or facts.jail is None:
+        raise ValueError("pending() needs both ends")
+    host, jail = facts.host, facts.jail
+    gateways = _gateways(want)
+    steps += _parameter_steps(want)
+    steps += _link_step("host", host.link, alias=mark(want.jail), mtu=want.mtu, up=True)
+    for address in sorted(gateways - host.addresses):
+        steps.append(Step("host", "add_address", (host.link, address), {"scope": RT_SCOPE_LINK}))
+    steps += _link_step("jail", jail.link, mac=want.mac, mtu=want.mtu, up=True)
+    for address in want.addresses:
+        if address not in jail.addresses:
+            steps.append(Step("jail", "add_address", (jail.link, address), {}))
+    steps += _route_steps("jail", jail, want.routes)
+    steps += _route_steps("host", host, dict.fromkeys(want.addresses, ""))
+    for address in sorted(jail.addresses - set(want.addresses)):
+        steps.append(Step("jail", "remove_address", (jail.link, address), {}))
+    for address in sorted(host.addresses - gateways):
+        if address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64"):
+            steps.append(Step("host", "remove_address", (host.link, address), {}))
+    return steps
+
+
+def _gateways(want: Wanted) -> frozenset[str]:
+    found = [f"{GATEWAY4}/32"] if want.ipv4 else []
+    return frozenset(found + ([f"{GATEWAY6}/64"] if want.ipv6 else []))
+
+
+def _loopback_steps(want: Wanted, facts: Facts) -> list[Step]:
+    if facts.loopback is None:
+        return []
+    return _link_step("jail", facts.loopback, alias=loopback_mark(want.jail, want.mode), up=True)
+
+
+def _link_step(where: str, link: Link, **properties: Any) -> list[Step]:
+    """One request for all properties that differ."""
+    differing = {name: value for name, value in properties.items() if getattr(link, name) != value}
+    return [Step(where, "set_link", (link,), differing)] if differing else []
+
+
+def _route_steps(where: str, end: End, routes: Mapping[str, str]) -> list[Step]:
+    """Remove what is ours and unwanted or in the way, then add what is missing."""
+    present = {(route.to, route.via) for route in end.routes}
+    steps = [
+        Step(where, "remove_route", (end.link, route.to), {"via": route.via, "protocol": route.protocol})
+        for route in end.routes
+        if routes.get(route.to) != route.via and (route.protocol == ROUTE_PROTOCOL or _in_the_way(where, route, routes))
+    ]
+    return steps + [
+        Step(where, "add_route", (end.link, to), {"via": via}) for to, via in routes.items() if (to, via) not in present
+    ]
+
+
+def _in_the_way(where: str, route: Route, routes: Mapping[str, str]) -> bool:
+    """On the host nothing is removed that does not carry our mark."""
+    return where == "jail" and route.to in routes
+
+
+def _parameter_steps(want: Wanted) -> list[Step]:
+    return [
+        Step("parameter", name, (value,), {})
+        for name, value in _parameters(want).items()
+        if sysctls.read(name) not in (value, None)
+    ]
+
+
+def _parameters(want: Wanted) -> dict[str, str]:
+    """Kernel parameters of the host end.
+
+    A jail sends from no address but its own (rp_filter) and steers no routes of the host (redirects, router
+    advertisements). Without IPv6 addresses it gets no IPv6 wire to the host either. ``force_forwarding`` (Linux 6.17)
+    is to IPv6 what ``forwarding`` of a single link is to IPv4.
+    """
+    ipv4, ipv6 = f"net/ipv4/conf/{want.link}", f"net/ipv6/conf/{want.link}"
+    values = {f"{ipv4}/rp_filter": "1", f"{ipv4}/forwarding": "1", f"{ipv4}/accept_redirects": "0"}
+    if not want.ipv6:
+        return {**values, f"{ipv6}/disable_ipv6": "1"}
+    return {
+        **values,
+        f"{ipv6}/accept_ra": "0",
+        f"{ipv6}/accept_redirects": "0",
+        f"{ipv6}/addr_gen_mode": "1",
+        f"{ipv6}/disable_ipv6": "0",
+        f"{ipv6}/forwarding": "1",
+        f"{ipv6}/force_forwarding": "1",
+    }

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""Change links, addresses and routes, through pyroute2 alone (0.7.2 of Debian 12 up to 0.9.7).
+
+pyroute2 is imported when a socket is opened, never before: it costs about 180 ms, and the runs that change nothing do
+without it (``rtnetlink`` reads). Its helpers for other network namespaces start a process each, 10 ms a call; instead
+a caller goes to the namespace (``namespaces.visiting``) and opens a socket there, which stays there.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+from . import rtnetlink
+from .errors import KernelError
+
+# rtm_protocol of every route that we make: nobody else's number in iproute2's rt_protos, so that we know ours again.
+ROUTE_PROTOCOL = 106
+_IFA_F_NODAD = 0x02
+_RTNH_F_ONLINK = 4
+
+
+class Connection:
+    """A pyroute2 socket into the network namespace that the caller is in when it opens it.
+
+    Every method is one netlink request and raises KernelError with the kernel's errno. KernelError ENOPKG says that
+    pyroute2 is not installed for this Python.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from pyroute2 import IPRoute
+            from pyroute2.netlink.exceptions import NetlinkError
+        except ImportError as error:
+            raise KernelError("import", "pyroute2", errno.ENOPKG) from error
+        self._refusal: type[Exception] = NetlinkError
+        self._socket: Any = _translated("open", "rtnetlink", NetlinkError, IPRoute)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _request(self, operation: str, target: str, method: str, *arguments: Any, **options: Any) -> None:
+        """Send one request and wait for the kernel's acknowledgement."""
+        _translated(operation, target, self._refusal, getattr(self._socket, method), *arguments, **options)
+
+    def create_veth(self, name: str, *, peer: str, namespace: int, mac: str, mtu: int) -> None:
+        """A veth(4) pair: ``name`` here, ``peer`` with this MAC at once in another network namespace.
+
+        KernelError EEXIST where either name is taken. The kernel ignores an alias at creation: set_link() it.
+        """
+        self._request(
+            "create veth",
+            name,
+            "link",
+            "add",
+            ifname=name,
+            kind="veth",
+            mtu=mtu,
+            peer={"ifname": peer, "net_ns_fd": namespace, "address": mac, "mtu": mtu},
+        )
+
+    def set_link(
+        self,
+        link: rtnetlink.Link,
+        *,
+        up: bool | None = None,
+        alias: str | None = None,
+        mac: str | None = None,
+        mtu: int | None = None,
+    ) -> None:
+        """Change the given properties of a link in one request; the others stay."""
+        options: dict[str, Any] = {"ifalias": alias, "address": mac, "mtu": mtu}
+        if up is not None:
+            options["state"] = "up" if up else "down"
+        given = {name: value for name, value in options.items() if value is not None}
+        self._request("set", f"link {link.name}", "link", "set", index=link.index, **given)
+
+    def delete_link(self, name: str, *, expected_alias: str) -> bool:
+        """Delete a link that carries our alias; whether there was one. KernelError EPERM where it carries another.
+
+        The index that was looked at is the index that is deleted, so that a link which takes over the name between
+        the two is safe.
+        """
+        with rtnetlink.Reader() as reader:
+            link = reader.link(name=name)
+        if link is None:
+            return False
+        if link.alias != expected_alias:
+            raise KernelError(
+                "delete", f"link {name}, which is marked {link.alias!r} and not {expected_alias!r},", errno.EPERM
+            )
+        self.delete(link)
+        return True
+
+    def delete(self, link: rtnetlink.Link) -> None:
+        """Delete a link that the caller has proven to be ours, and with it its peer; one that is gone is no error."""
+        self._tolerant((errno.ENODEV,), "delete", f"link {link.name}", "link", "del", index=link.index)
+
+    def add_address(self, link: rtnetlink.Link, address: str, *, scope: int = rtnetlink.RT_SCOPE_UNIVERSE) -> None:
+        """Add an address in prefix notation; one that is there already is no error.
+
+        IPv6 without duplicate address detection: no other station is on the wire, and a tentative address cannot be
+        bound for a second.
+        """
+        self._tolerant(
+            (errno.EEXIST,), "add", f"address {address} to {link.name}", "addr", "add", **_address(link, address, scope)
+        )
+
+    def remove_address(self, link: rtnetlink.Link, address: str) -> None:
+        """Remove an address; one that is gone is no error."""
+        ip, _, bits = address.partition("/")
+        self._tolerant(
+            (errno.EADDRNOTAVAIL,),
+            "remove",
+            f"address {address} from {link.name}",
+            "addr",
+            "del",
+            index=link.index,
+            address=ip,
+            prefixlen=int(bits),
+        )
+
+    def add_route(self, link: rtnetlink.Link, to: str, *, via: str = "") -> None:
+        """Add a route of ours through a link: to a gateway ``via`` that is taken to be on the wire, or straight.
+
+        KernelError EEXIST where there is a route to the same destination, whoever's it is.
+        """
+        self._request("add", f"route {to} through {link.name}", "route", "add", **_route(link, to, via))
+
+    def remove_route(self, link: rtnetlink.Link, to: str, *, via: str = "", protocol: int = ROUTE_PROTOCOL) -> None:
+        """Remove a route, of ours unless another protocol is given; one that is gone is no error."""
+        options = {**_route(link, to, via), "proto": protocol}
+        self._tolerant((errno.ESRCH,), "remove", f"route {to} through {link.name}", "route", "del", **options)
+
+    def _tolerant(
+        self, harmless: tuple[int, ...], operation: str, target: str, method: str, *arguments: Any, **options: Any
+    ) -> None:
+        try:
+            self._request(operation, target, method, *arguments, **options)
+        except KernelError as error:
+            if error.errno not in harmless:
+                raise
+
+
+def _address(link: rtnetlink.Link, address: str, scope: int) -> dict[str, Any]:
+    ip, _, bits = address.partition("/")
+    options: dict[str, Any] = {"index": link.index, "address": ip, "prefixlen": int(bits)}
+    if ":" in ip:
+        return {**options, "flags": _IFA_F_NODAD}
+    return {**options, "scope": scope}
+
+
+def _route(link: rtnetlink.Link, to: str, via: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"dst": to, "oif": link.index, "proto": ROUTE_PROTOCOL}
+    if via:
+        return {**options, "gateway": via, "flags": _RTNH_F_ONLINK}
+    if ":" in to:
+        return options
+    return {**options, "scope": rtnetlink.RT_SCOPE_LINK}
+
+
+def _translated(
+    operation: str, target: str, refusal: type[Exception], function: Callable[..., Any], *arguments: Any, **options: Any
+) -> Any:
+    try:
+        return function(*arguments, **options)
+    except refusal as error:
+        raise KernelError(operation, target, int(getattr(error, "code", errno.EIO))) from error
+    except OSError as error:
+        raise KernelError.from_os_error(operation, target, error) from error
