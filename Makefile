@@ -20,8 +20,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity integration escape faults bench test host demo demo-clean \
-        build install-collection clean
+.PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity \
+        integration escape faults bench test host demo demo-clean build install-collection clean
 
 # Ansible's own files stay in here as well: nothing of a run is left in a home directory.
 export ANSIBLE_COLLECTIONS_PATH := $(LINK)
