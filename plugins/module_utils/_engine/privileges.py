@@ -78,7 +78,7 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
     program, findings = _compile_filter(
         privileges.capabilities, wanted=privileges.seccomp, architecture=architecture, jail=jail
     )
-    report = [Finding("capabilities", ENFORCED), *findings]
+    report = [_capabilities_finding(privileges.capabilities, filtered=bool(program)), *findings]
     report.extend(
         Finding(f"capability {name}", PARTIAL, LIMITED[name]) for name in sorted(privileges.capabilities & set(LIMITED))
     )
@@ -107,9 +107,9 @@ def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> No
     if ceiling.securebits:
         capabilities.set_securebits(ceiling.securebits)
     become(uid=uid, gid=gid, groups=groups)
-    # No inheritable capabilities: programs with file capabilities would gain them past the profile (CVE-2022-24769).
-    # A user other than root has lost all of them in become(), and an exec as root takes the whole bounding set.
-    kept = ceiling.bounding & capabilities.permitted_capabilities()
+    # Inheritable stays empty: programs with file capabilities would gain them past the profile (CVE-2022-24769).
+    # A user other than root has lost all of them in become(); root would get the bounding set at exec anyway.
+    kept = ceiling.bounding if uid == 0 else frozenset()
     capabilities.set_capabilities(permitted=kept, effective=kept)
     capabilities.clear_ambient()
     processes.set_undumpable()
@@ -123,7 +123,7 @@ def _compile_filter(
     kept: frozenset[str], *, wanted: str, architecture: str, jail: str
 ) -> tuple[bytes, tuple[Finding, ...]]:
     if wanted == "none":
-        return b"", _without_filter(kept)
+        return b"", ()
     from .._kernel.seccomp_compiler import compile_filter
     from .syscall_policy import verdicts
 
@@ -136,13 +136,9 @@ def _compile_filter(
     return program, (Finding("seccomp", ENFORCED, "32-bit and x32 system calls fail with ENOSYS"),)
 
 
-def _without_filter(kept: frozenset[str]) -> tuple[Finding, ...]:
-    if "SYS_ADMIN" in kept:
-        return ()
-    return (
-        Finding(
-            "capabilities",
-            PARTIAL,
-            "without a filter a process may make a user namespace of its own and hold every capability in that",
-        ),
-    )
+def _capabilities_finding(kept: frozenset[str], *, filtered: bool) -> Finding:
+    if filtered or "SYS_ADMIN" in kept:
+        return Finding("capabilities", ENFORCED)
+    # The bounding set of a new user namespace is full, whatever that of its maker is (user_namespaces(7)).
+    why = "without a filter a process may make a user namespace of its own and hold every capability in that"
+    return Finding("capabilities", PARTIAL, why)

@@ -10,8 +10,8 @@ from collections.abc import Collection
 
 from .._kernel.seccomp_compiler import ALLOW, ArgumentTest, Verdict, refuse
 
-# Every system call of our table is in exactly one of the groups below; a test holds them to it, so that a table with
-# newer calls cannot be installed without a decision. What is in none of them fails with ENOSYS.
+# Every system call of our table is in exactly one of the groups below or has a verdict of its own further down; a test
+# holds them to it, so that a newer table cannot come in without a decision about each call.
 
 _FILES = """
     access cachestat chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2
@@ -98,9 +98,6 @@ OBSOLETE = frozenset(
     vserver
     """.split()
 )
-
-# Their verdict depends on arguments.
-CONDITIONAL = frozenset({"clone", "clone3", "ioctl", "personality", "socket", "socketpair", "unshare"})
 
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
 _NEW_TIME_NAMESPACE = 0x80  # in clone(2) these bits are part of the exit signal

@@ -87,7 +87,7 @@ def drop_bounding(keep: Collection[int]) -> None:
         if number in keep:
             continue
         try:
-            _prctl(f"drop {name_of(number)} from the bounding set", _PR_CAPBSET_DROP, number)
+            _prctl("drop from the bounding set", _PR_CAPBSET_DROP, number)
         except KernelError as error:
             if error.errno == errno.EINVAL:
                 return
@@ -103,15 +103,6 @@ def set_capabilities(
     header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
     data = ctypes.create_string_buffer(struct.pack("=6I", *words))
     libc.call("capset", "own capabilities", "capset", header, data)
-
-
-def permitted_capabilities() -> frozenset[int]:
-    """Our own permitted set, by capget(2): works where /proc is not mounted."""
-    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
-    data = ctypes.create_string_buffer(struct.calcsize("=6I"))
-    libc.call("capget", "own capabilities", "capget", header, data)
-    _effective, low, _inheritable, _effective_high, high, _inheritable_high = struct.unpack_from("=6I", data)
-    return _members(low | high << 32)
 
 
 def clear_ambient() -> None:

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine import privileges
+from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import Ceiling, Finding, compile_ceiling
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.capabilities import name_of
+from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
+
+DOCUMENTS: list[dict[str, Any]] = [
+    {"name": "web1"},
+    {"name": "web1", "caps": {"profile": "none"}},
+    {"name": "web1", "caps": {"keep": ["NET_RAW"], "drop": ["KILL"], "no_new_privileges": False}},
+    {"name": "web1", "caps": {"seccomp": "none"}},
+    {"name": "box", "init": "system"},
+]
+
+
+def findings(document: dict[str, Any]) -> dict[str, Finding]:
+    return {line.item: line for line in compile_ceiling(document, architecture="x86_64").report}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_a_ceiling_survives_the_way_to_the_disk_and_back(document: dict[str, Any], architecture: str) -> None:
+    ceiling = compile_ceiling(document, architecture=architecture)
+    assert Ceiling.from_json(json.loads(json.dumps(ceiling.to_json()))) == ceiling
+
+
+def test_compiling_twice_gives_the_same_bytes() -> None:
+    once, again = (compile_ceiling({"name": "web1"}, architecture="x86_64") for _ in range(2))
+    assert once == again
+
+
+@pytest.mark.parametrize("damage", [{"bounding": None}, {"seccomp": "?"}, {"report": [{"colour": "red"}]}, {}])
+def test_a_damaged_ceiling_is_no_ceiling(damage: dict[str, Any]) -> None:
+    stored = {**compile_ceiling({}, architecture="x86_64").to_json(), **damage} if damage else {}
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Ceiling.from_json(stored)
+
+
+def test_keep_and_drop_reach_the_bounding_set() -> None:
+    ceiling = compile_ceiling({"caps": {"profile": "none", "keep": ["CAP_CHOWN", "kill"]}}, architecture="x86_64")
+    assert {name_of(number) for number in ceiling.bounding} == {"CHOWN", "KILL"}
+
+
+def test_a_filter_is_there_unless_it_is_declined() -> None:
+    assert compile_ceiling({}, architecture="x86_64").seccomp
+    assert not compile_ceiling({"caps": {"seccomp": "none"}}, architecture="x86_64").seccomp
+
+
+def test_an_architecture_without_a_filter_names_the_way_out() -> None:
+    with pytest.raises(EngineError) as caught:
+        compile_ceiling({"name": "web1"}, architecture="riscv64")
+    assert str(caught.value) == ("jail web1: caps.seccomp: no system call numbers for riscv64; say seccomp: none")
+    assert compile_ceiling({"caps": {"seccomp": "none"}}, architecture="riscv64").bounding
+
+
+def test_documents_that_cannot_be_are_named_with_their_jail() -> None:
+    with pytest.raises(DocumentError, match="jail web1: caps.keep"):
+        compile_ceiling({"name": "web1", "caps": {"keep": ["SYS_MODULE"]}}, architecture="x86_64")
+
+
+def test_the_report_says_what_is_enforced() -> None:
+    report = findings({"name": "web1"})
+    assert {item: line.verdict for item, line in report.items()} == {
+        "capabilities": "enforced",
+        "seccomp": "enforced",
+        "no_new_privileges": "enforced",
+    }
+
+
+def test_the_report_says_what_a_capability_is_not_worth() -> None:
+    assert findings({"caps": {"keep": ["IPC_LOCK"]}})["capability IPC_LOCK"].verdict == "partial"
+
+
+def test_without_a_filter_the_keep_list_is_only_partial() -> None:
+    assert findings({"caps": {"seccomp": "none"}})["capabilities"].verdict == "partial"
+
+
+def test_a_kernel_without_filters_is_reported_and_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges.seccomp, "is_available", lambda: False)
+    ceiling = compile_ceiling({}, architecture="x86_64")
+    assert not ceiling.seccomp
+    assert {line.item: line.verdict for line in ceiling.report}["seccomp"] == "unavailable"
