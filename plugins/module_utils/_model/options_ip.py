@@ -5,9 +5,11 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+from typing import Any
+
 from .addresses import ADDRESS, DESTINATION, JAIL_ADDRESS, MAC
 from .scalars import Choice, whole_number
-from .shapes import LIVE, ListOf, Option, Record
+from .shapes import LIVE, RESTART, ListOf, Option, Record
 from .values import DOMAIN, RESOLVER_OPTION
 
 # The least that IPv6 works with (RFC 8200, section 5).
@@ -24,6 +26,12 @@ ROUTE = Record(
     Option("via", ADDRESS, "Address of the gateway.", required=True),
 )
 
+
+def _effect_of_mode(before: Any, after: Any) -> str:
+    """A process cannot be moved to another network namespace; what is in its own can change at any time."""
+    return RESTART if "host" in (before, after) else LIVE
+
+
 IP = Record(
     Option(
         "mode",
@@ -33,6 +41,7 @@ IP = Record(
             "V(none) gives it an empty network stack with a loopback interface.",
             "V(host) leaves it the network stack of the host.",
         ],
+        effect=_effect_of_mode,
         default="none",
     ),
     Option(

@@ -5,7 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Union
 
 from .place import Place, did_you_mean, listed, shown
@@ -13,6 +13,8 @@ from .scalars import Choice, Scalar, Schema
 
 # What a change of an option costs: done on the running jail, at its next start, or with a new root file system.
 LIVE, RESTART, REBUILD = "live", "restart", "rebuild"
+# An effect that depends on the old and the new value is a function of them.
+Effect = Union[str, Callable[[Any, Any], str]]
 
 
 class Option:
@@ -28,7 +30,7 @@ class Option:
         type: Type,
         description: str | Sequence[str],
         *,
-        effect: str = RESTART,
+        effect: Effect = RESTART,
         default: Any = None,
         required: bool = False,
         may_be_empty: bool = False,
@@ -40,6 +42,10 @@ class Option:
         self.default = default
         self.required = required
         self.may_be_empty = may_be_empty
+
+    def effect_of(self, before: Any, after: Any) -> str:
+        """What it costs to change the option from one value to another."""
+        return self.effect if isinstance(self.effect, str) else self.effect(before, after)
 
     def says_nothing(self, value: Any) -> bool:
         """Whether a value takes the option out of the document instead of setting it."""

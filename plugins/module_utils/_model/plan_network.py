@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .actions import Action
+from .decisions import Decisions
+from .defaults import effective
+from .live import NetworkLive
+from .shapes import LIVE
+
+
+def network_actions(decisions: Decisions) -> Iterator[Action]:
+    """Make, repair, change or remove the network that a jail has of its own (modes vnet and none).
+
+    It is made when a document with an ``ip`` section is first written, so that a start needs nothing but to enter it.
+    """
+    live, mode = decisions.live.network, decisions.full["ip"]["mode"]
+    if not (decisions.concerns("ip") or decisions.starts or _has_wrong_owner(decisions)):
+        return
+    if decisions.occupied and _replaces_namespace(decisions):
+        return  # a process cannot be moved to another network namespace: this waits for the restart
+    if mode == "host":
+        if live is not None:
+            yield Action("network.remove", decisions.wanted.jail, LIVE, "ip", "mode host needs none")
+    elif live is None:
+        if "ip" in decisions.document or decisions.starts or decisions.occupied:
+            yield _making("network.create", f"mode {mode}", decisions)
+    else:
+        drift = ", ".join(_drift(decisions, live))
+        if drift:
+            yield _making("network.change", drift, decisions)
+
+
+def _making(kind: str, summary: str, decisions: Decisions) -> Action:
+    arguments = {"document": decisions.full, "occupied": decisions.occupied}
+    return Action(kind, decisions.wanted.jail, LIVE, "ip", summary, arguments)
+
+
+def _drift(decisions: Decisions, live: NetworkLive) -> Iterator[str]:
+    """What is not as the document says, and what it says anew that cannot be observed."""
+    ip = decisions.full["ip"]
+    if live.mode != ip["mode"]:
+        yield f"mode {live.mode} -> {ip['mode']}"
+    yield from (f"+{address}" for address in ip["addresses"] if address not in live.addresses)
+    yield from (f"-{address}" for address in live.addresses if address not in ip["addresses"])
+    if "mtu" in ip and live.mtu != ip["mtu"]:
+        yield f"mtu {live.mtu} -> {ip['mtu']}"
+    if _has_wrong_owner(decisions):
+        yield "another owner"
+    before = effective(decisions.stored)["ip"] if decisions.stored else ip
+    yield from (f"other {name}" for name in ("mac", "routes") if before.get(name) != ip.get(name))
+    if "mtu" in before and "mtu" not in ip:
+        yield "mtu of the kernel"
+    if not live.up:
+        yield "incomplete"
+
+
+def _has_wrong_owner(decisions: Decisions) -> bool:
+    live = decisions.live.network
+    owned = live.own_user_namespace if live else None
+    return owned is not None and owned != _owns_network(decisions.full)
+
+
+def _replaces_namespace(decisions: Decisions) -> bool:
+    before, after = decisions.in_force, decisions.full
+    hosts = [full["ip"]["mode"] == "host" for full in (before, after)]
+    return hosts[0] != hosts[1] or _owns_network(before) != _owns_network(after)
+
+
+def _owns_network(full: Mapping[str, Any]) -> bool:
+    """Whether the jail's own user namespace owns its network: only then may its root change it."""
+    return bool(full["caps"]["profile"] == "vps")
