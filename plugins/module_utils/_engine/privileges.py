@@ -12,20 +12,9 @@ from typing import Any
 
 from .._kernel import capabilities, processes, seccomp
 from .._kernel.credentials import become
+from .._model.profiles import resolve_privileges
 from .errors import EngineError
-
-ENFORCED = "enforced"
-PARTIAL = "partial"
-UNAVAILABLE = "unavailable"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What became of one thing that was asked for on this kernel; ``why`` is empty when there is nothing to add."""
-
-    item: str
-    verdict: str
-    why: str = ""
+from .findings import Finding, examine
 
 
 @dataclass(frozen=True)
@@ -70,26 +59,19 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
     ``architecture`` as in uname(2). Raises DocumentError for a ``caps`` part that cannot be and EngineError where
     there is no filter for the architecture.
     """
-    # Here and not above: a start imports this file too, and needs neither the profiles nor the system call tables.
-    from .._model.profiles import LIMITED, resolve_privileges
-
     jail = str(document.get("name", ""))
     privileges = resolve_privileges(document.get("caps") or {}, jail=jail, system=document.get("init") == "system")
-    program, findings = _compile_filter(
-        privileges.capabilities, wanted=privileges.seccomp, architecture=architecture, jail=jail
-    )
-    report = [_capabilities_finding(privileges.capabilities, filtered=bool(program)), *findings]
-    report.extend(
-        Finding(f"capability {name}", PARTIAL, LIMITED[name]) for name in sorted(privileges.capabilities & set(LIMITED))
-    )
-    if privileges.no_new_privileges:
-        report.append(Finding("no_new_privileges", ENFORCED))
+    has_filters = seccomp.is_available()
+    program = b""
+    if has_filters and privileges.seccomp != "none":
+        program = _compile_filter(privileges.capabilities, architecture=architecture, jail=jail)
+    network = (document.get("ip") or {}).get("mode") or "none"
     return Ceiling(
         bounding=frozenset(capabilities.number_of(name) for name in privileges.capabilities),
         no_new_privileges=privileges.no_new_privileges,
         securebits=0,
         seccomp=program,
-        report=tuple(report),
+        report=examine(privileges, network=network, has_filters=has_filters),
     )
 
 
@@ -119,26 +101,12 @@ def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> No
             seccomp.load_filter(ceiling.seccomp)
 
 
-def _compile_filter(
-    kept: frozenset[str], *, wanted: str, architecture: str, jail: str
-) -> tuple[bytes, tuple[Finding, ...]]:
-    if wanted == "none":
-        return b"", ()
+def _compile_filter(kept: frozenset[str], *, architecture: str, jail: str) -> bytes:
+    # Here and not above: a start imports this file too, and has no use for the tables of system calls.
     from .._kernel.seccomp_compiler import compile_filter
     from .syscall_policy import verdicts
 
     try:
-        program = compile_filter(verdicts(kept), architecture=architecture)
+        return compile_filter(verdicts(kept), architecture=architecture)
     except ValueError as error:
         raise EngineError(jail, str(error), path="caps.seccomp", remedy="say seccomp: none") from error
-    if not seccomp.is_available():
-        return b"", (Finding("seccomp", UNAVAILABLE, "this kernel has no CONFIG_SECCOMP_FILTER"),)
-    return program, (Finding("seccomp", ENFORCED, "32-bit and x32 system calls fail with ENOSYS"),)
-
-
-def _capabilities_finding(kept: frozenset[str], *, filtered: bool) -> Finding:
-    if filtered or "SYS_ADMIN" in kept:
-        return Finding("capabilities", ENFORCED)
-    # The bounding set of a new user namespace is full, whatever that of its maker is (user_namespaces(7)).
-    why = "without a filter a process may make a user namespace of its own and hold every capability in that"
-    return Finding("capabilities", PARTIAL, why)

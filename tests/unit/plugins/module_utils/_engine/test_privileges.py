@@ -8,9 +8,10 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine import privileges
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import Ceiling, Finding, compile_ceiling
+from ansible_collections.hosting.jails.plugins.module_utils._engine.findings import Finding
+from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import Ceiling, compile_ceiling
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import seccomp
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.capabilities import name_of
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
 
@@ -81,12 +82,36 @@ def test_the_report_says_what_a_capability_is_not_worth() -> None:
     assert findings({"caps": {"keep": ["IPC_LOCK"]}})["capability IPC_LOCK"].verdict == "partial"
 
 
+@pytest.mark.parametrize("mode", ["vnet", "none", "host"])
+def test_network_capabilities_need_a_network_of_ones_own(mode: str) -> None:
+    document = {"caps": {"keep": ["NET_RAW", "NET_ADMIN"]}, "ip": {"mode": mode}}
+    report = findings(document)
+    assert report["capability NET_RAW"].verdict == "unavailable"
+    assert report["capability NET_ADMIN"].verdict == "unavailable"
+    assert ("capability NET_RAW" in findings({"init": "system", "ip": {"mode": mode}})) is (mode == "host")
+
+
+def test_low_ports_in_the_network_of_the_host_stay_with_the_host() -> None:
+    assert findings({"ip": {"mode": "host"}})["capability NET_BIND_SERVICE"].verdict == "unavailable"
+    assert "capability NET_BIND_SERVICE" not in findings({"ip": {"mode": "vnet"}})
+
+
+def test_low_ports_in_the_network_of_the_jail_are_open_without_the_capability() -> None:
+    assert findings({"caps": {"profile": "none"}})["capability NET_BIND_SERVICE"].verdict == "partial"
+
+
+def test_a_report_has_one_line_an_item() -> None:
+    for document in DOCUMENTS:
+        report = compile_ceiling(document, architecture="x86_64").report
+        assert len({line.item for line in report}) == len(report)
+
+
 def test_without_a_filter_the_keep_list_is_only_partial() -> None:
     assert findings({"caps": {"seccomp": "none"}})["capabilities"].verdict == "partial"
 
 
 def test_a_kernel_without_filters_is_reported_and_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privileges.seccomp, "is_available", lambda: False)
+    monkeypatch.setattr(seccomp, "is_available", lambda: False)
     ceiling = compile_ceiling({}, architecture="x86_64")
     assert not ceiling.seccomp
     assert {line.item: line.verdict for line in ceiling.report}["seccomp"] == "unavailable"
