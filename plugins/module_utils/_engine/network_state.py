@@ -185,10 +185,10 @@ def read(jail: str, *, link_name: str = "") -> Facts:
 def _end(reader: Reader, link: Link) -> End:
     addresses = frozenset(
         address.address
-        for address in reader.addresses(link.index)
+        for address in reader.addresses(link.ifindex)
         if address.scope == RT_SCOPE_UNIVERSE or address.address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64")
     )
-    return End(link, addresses, tuple(reader.routes(link.index)))
+    return End(link, addresses, tuple(reader.routes(link.ifindex)))
 
 
 def _host_end(reader: Reader, jail: str, inside: Link | None, name: str) -> End | None:
@@ -209,7 +209,7 @@ def _host_end(reader: Reader, jail: str, inside: Link | None, name: str) -> End 
 
 
 def _are_peers(one: Link, other: Link) -> bool:
-    return one.kind == other.kind == "veth" and one.peer == other.index and other.peer == one.index
+    return one.kind == other.kind == "veth" and one.peer == other.ifindex and other.peer == one.ifindex
 
 
 def _recorded_mode(loopback: Link) -> str:

@@ -84,7 +84,7 @@ class Connection:
         if up is not None:
             options["state"] = "up" if up else "down"
         given = {name: value for name, value in options.items() if value is not None}
-        self._request("set", f"link {link.name}", "link", "set", index=link.index, **given)
+        self._request("set", f"link {link.name}", "link", "set", index=link.ifindex, **given)
 
     def delete_link(self, name: str, *, expected_alias: str) -> bool:
         """Delete a link that carries our alias; whether there was one. KernelError EPERM where it carries another.
@@ -105,7 +105,7 @@ class Connection:
 
     def delete(self, link: rtnetlink.Link) -> None:
         """Delete a link that the caller has proven to be ours, and with it its peer; one that is gone is no error."""
-        self._tolerant((errno.ENODEV,), "delete", f"link {link.name}", "link", "del", index=link.index)
+        self._tolerant((errno.ENODEV,), "delete", f"link {link.name}", "link", "del", index=link.ifindex)
 
     def add_address(self, link: rtnetlink.Link, address: str, *, scope: int = rtnetlink.RT_SCOPE_UNIVERSE) -> None:
         """Add an address in prefix notation; one that is there already is no error.
@@ -126,7 +126,7 @@ class Connection:
             f"address {address} from {link.name}",
             "addr",
             "del",
-            index=link.index,
+            index=link.ifindex,
             address=ip,
             prefixlen=int(bits),
         )
@@ -155,14 +155,14 @@ class Connection:
 
 def _address(link: rtnetlink.Link, address: str, scope: int) -> dict[str, Any]:
     ip, _, bits = address.partition("/")
-    options: dict[str, Any] = {"index": link.index, "address": ip, "prefixlen": int(bits)}
+    options: dict[str, Any] = {"index": link.ifindex, "address": ip, "prefixlen": int(bits)}
     if ":" in ip:
         return {**options, "flags": _IFA_F_NODAD}
     return {**options, "scope": scope}
 
 
 def _route(link: rtnetlink.Link, to: str, via: str) -> dict[str, Any]:
-    options: dict[str, Any] = {"dst": to, "oif": link.index, "proto": ROUTE_PROTOCOL}
+    options: dict[str, Any] = {"dst": to, "oif": link.ifindex, "proto": ROUTE_PROTOCOL}
     if via:
         return {**options, "gateway": via, "flags": _RTNH_F_ONLINK}
     if ":" in to:

@@ -56,7 +56,7 @@ _DUMP_ATTEMPTS = 20
 class Link(NamedTuple):
     """A network interface. ``peer`` is the other end's index in ITS namespace (veth), 0 where there is none."""
 
-    index: int
+    ifindex: int
     name: str
     kind: str
     alias: str
@@ -249,7 +249,7 @@ def _parse_link(body: bytes) -> Link:
     _, _, index, flags, _ = _LINK.unpack_from(body)
     attributes = _unpack(body[_LINK.size :])
     return Link(
-        index=index,
+        ifindex=index,
         name=_text(attributes.get(_IFLA_IFNAME, b"")),
         kind=_text(_unpack(attributes.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"")),
         alias=_text(attributes.get(_IFLA_IFALIAS, b"")),
