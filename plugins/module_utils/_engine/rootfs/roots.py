@@ -1,0 +1,230 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from ..._kernel import file_systems, files
+from ..._kernel.errors import KernelError
+from ..._model.templates import same_source
+from .. import store
+from ..errors import EngineError
+from . import bases, directories, full_disk, leftovers, manifests, overlay, templates
+from .manifests import RootManifest
+from .overlay import Layers
+
+# Every function here is called under the jail's lock, and all but read() and describe() while no process is in it.
+
+
+def read(jail: str) -> RootManifest | None:
+    """What a jail's root stands on; None when it has none."""
+    return manifests.read_root(_manifest_path(jail))
+
+
+def prepare(jail: str, source: Mapping[str, Any], *, uid_base: int) -> RootManifest:
+    """Make a jail's root from a canonical source; one that is there already is kept, if it is from that source.
+
+    A clone of a template takes no time: it stands on the template's current generation and keeps to it. From packages
+    or an archive a base of the jail's own is built. ``uid_base`` is the host id of the jail's root. Raises EngineError.
+    """
+    leftovers.sweep(directories.ROOTS, jail)
+    present = read(jail)
+    if present is None:
+        return _make(jail, source, uid_base)
+    if not same_source(present.source, source):
+        raise EngineError(
+            jail,
+            "the root file system was made from another source",
+            path="rootfs.source",
+            remedy="jail_rootfs with state: reset makes it anew, and throws away what was changed in it",
+        )
+    _refuse_other_ids(present, uid_base)
+    overlay_layers(jail)
+    return present
+
+
+def reset(jail: str, source: Mapping[str, Any], *, uid_base: int) -> RootManifest:
+    """Make a jail's root anew: every change made in it is gone, and a clone stands on its template's newest generation.
+
+    Where it stands on the right thing already, only its upper layer is thrown away.
+    """
+    leftovers.sweep(directories.ROOTS, jail)
+    present = read(jail)
+    if present and present.uid_base == uid_base and same_source(present.source, source) and not is_stale(present):
+        directory = directories.root(jail)
+        leftovers.sweep(directory)
+        for name in ("upper", "work"):
+            leftovers.discard(f"{directory}/{name}")
+        overlay_layers(jail)
+        return present
+    return _make(jail, source, uid_base)
+
+
+def remove(jail: str) -> bool:
+    """Remove a jail's root; whether there was one. A template generation that nobody else stands on goes with it."""
+    present = os.path.isdir(directories.root(jail))
+    template = _template_of(jail)
+    leftovers.discard(directories.root(jail))
+    leftovers.sweep(directories.ROOTS, jail)
+    if template:
+        templates.prune(template)
+    return present
+
+
+def overlay_layers(jail: str) -> Layers:
+    """The layers to mount as the jail's root; those that a killed reset has left out are made. EngineError: no root."""
+    manifest = _existing(jail)
+    lower = lower_directory(manifest)
+    if not os.path.isdir(lower):
+        raise EngineError(
+            jail,
+            f"the root file system stands on {lower}, which is gone",
+            path="rootfs",
+            remedy="reset it with jail_rootfs",
+        )
+    with _on_file_system(jail, "making the layers of the root file system"):
+        return overlay.make_layers(directories.root(jail), lower=lower, owner=manifest.uid_base)
+
+
+def lower_directory(manifest: RootManifest) -> str:
+    """The directory under a jail's own layer, with ids as in the jail; never written to."""
+    if manifest.template:
+        return f"{directories.generation(manifest.template, manifest.generation)}/rootfs"
+    return f"{directories.root(manifest.jail)}/base/rootfs"
+
+
+def is_stale(manifest: RootManifest) -> bool:
+    """Whether the template that a jail stands on has a newer generation."""
+    newest = templates.current(manifest.template) if manifest.template else None
+    return newest is not None and newest.generation != manifest.generation
+
+
+def describe(jail: str) -> dict[str, Any] | None:
+    """What people want to know of a jail's root: source, template generation, whether a newer one exists, its own size.
+
+    ``used`` is what the upper layer takes on disk, in bytes. None when there is no root.
+    """
+    manifest = read(jail)
+    if manifest is None:
+        return None
+    return {
+        "source": dict(manifest.source),
+        "created": manifest.created,
+        "template": manifest.template,
+        "generation": manifest.generation,
+        "stale": is_stale(manifest),
+        "directory": directories.root(jail),
+        "used": file_systems.disk_usage(f"{directories.root(jail)}/upper"),
+    }
+
+
+def _make(jail: str, source: Mapping[str, Any], uid_base: int) -> RootManifest:
+    store.prepare_directories()
+    files.make_directory(directories.ROOTS)
+    overlay.refuse_unfit_file_system(jail, directories.ROOTS)
+    manifest = RootManifest(jail, source, uid_base, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    replaced = _template_of(jail)
+    partial = leftovers.new_partial(directories.ROOTS, jail)
+    try:
+        with _on_file_system(jail, "making the root file system"):
+            made = _clone(manifest, partial) if source.get("template") else _build(manifest, partial)
+    finally:
+        files.remove_tree(partial)
+    if replaced:
+        templates.prune(replaced)
+    return made
+
+
+def _clone(manifest: RootManifest, partial: str) -> RootManifest:
+    """The reference to the generation is there before anybody can prune it: both hold the same lock."""
+    name = manifest.source["template"]
+    with templates.references():
+        generation = templates.current(name)
+        if generation is None:
+            raise EngineError(
+                manifest.jail,
+                f"there is no template {name}",
+                path="rootfs.source.template",
+                remedy=f"build it first, with jail_rootfs template={name}; {_known_templates()}",
+            )
+        manifest = replace(manifest, template=name, generation=generation.generation)
+        return _put_in_place(manifest, partial, lower=templates.rootfs(generation))
+
+
+def _build(manifest: RootManifest, partial: str) -> RootManifest:
+    base = f"{partial}/base"
+    os.mkdir(base, 0o700)
+    try:
+        facts = bases.fill(base, manifest.source, shared=False)
+    except EngineError as error:
+        path = f"rootfs.{error.path}" if error.path.startswith("source") else error.path
+        raise EngineError(manifest.jail, error.message, path=path, remedy=error.remedy) from error
+    return _put_in_place(replace(manifest, facts=facts), partial, lower=f"{base}/rootfs")
+
+
+def _put_in_place(manifest: RootManifest, partial: str, *, lower: str) -> RootManifest:
+    """Everything durable first, then one rename; an older root of the jail is out of the way just before it."""
+    from ..._kernel import write_barriers
+
+    overlay.make_layers(partial, lower=lower, owner=manifest.uid_base)
+    manifests.write(f"{partial}/rootfs.json", manifest)
+    if not manifest.template:
+        write_barriers.sync_file_system(partial)
+    path = directories.root(manifest.jail)
+    leftovers.discard(path)
+    os.rename(partial, path)
+    files.sync_directory(directories.ROOTS)
+    return manifest
+
+
+def _existing(jail: str) -> RootManifest:
+    manifest = read(jail)
+    if manifest is None:
+        raise EngineError(jail, "it has no root file system", path="rootfs", remedy="make one with jail_rootfs")
+    return manifest
+
+
+def _template_of(jail: str) -> str:
+    """The template under a root that may be damaged: then its old generations stay until the next prune."""
+    try:
+        manifest = read(jail)
+    except EngineError:
+        return ""
+    return manifest.template if manifest else ""
+
+
+def _refuse_other_ids(manifest: RootManifest, uid_base: int) -> None:
+    if manifest.uid_base != uid_base:
+        raise EngineError(
+            manifest.jail,
+            f"its files belong to ids from {manifest.uid_base} on, but it now has those from {uid_base} on",
+            path="rootfs",
+            remedy="restore /var/lib/jails/allocations.json, or reset the root file system with jail_rootfs",
+        )
+
+
+def _known_templates() -> str:
+    known = templates.names()
+    return f"known are {', '.join(known)}" if known else "there are no templates yet"
+
+
+@contextmanager
+def _on_file_system(jail: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KernelError) as error:
+        if file_systems.is_full(error.errno):
+            raise full_disk.full(jail, what, directories.ROOTS) from error
+        raise EngineError(jail, f"{what}: {error}", path="rootfs") from error
+
+
+def _manifest_path(jail: str) -> str:
+    return f"{directories.root(jail)}/rootfs.json"

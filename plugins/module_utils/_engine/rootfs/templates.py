@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..._kernel import files
+from ..._model.templates import same_source
+from .. import store
+from ..errors import EngineError
+from . import bases, directories, leftovers, manifests
+from .manifests import TemplateManifest
+
+# As long as a slow mirror may need: whoever waits finds the template built.
+_BUILD_PATIENCE = 1800.0
+_MOMENT = 60.0
+
+
+def current(name: str) -> TemplateManifest | None:
+    """The generation that new clones of a template stand on; None when there is no such template."""
+    identity = files.read_text(f"{directories.template(name)}/current")
+    return _manifest(name, identity.strip()) if identity else None
+
+
+def generations(name: str) -> list[TemplateManifest]:
+    """All finished generations of a template, oldest first."""
+    names = (entry for entry in directories.entries(directories.template(name)) if not entry.startswith("."))
+    found = (_manifest(name, entry) for entry in names if entry != "current")
+    return [manifest for manifest in found if manifest]
+
+
+def names() -> list[str]:
+    """Names of all templates that can be cloned, sorted."""
+    return [name for name in directories.entries(directories.TEMPLATES) if name[0] != "." and current(name)]
+
+
+def rootfs(manifest: TemplateManifest) -> str:
+    """Directory of a generation's tree: ids as in the jail, owned by the host's root, never changed."""
+    return f"{directories.generation(manifest.template, manifest.generation)}/rootfs"
+
+
+def clones(name: str) -> dict[str, str]:
+    """Jails that stand on a template, with the generation of each."""
+    found = {}
+    for jail in directories.entries(directories.ROOTS):
+        if jail.startswith("."):
+            continue
+        manifest = manifests.read_root(f"{directories.root(jail)}/rootfs.json")
+        if manifest and manifest.template == name:
+            found[jail] = manifest.generation
+    return found
+
+
+@contextlib.contextmanager
+def references() -> Iterator[None]:
+    """Hold still which jail stands on which generation: to add such a reference, or to remove what has none."""
+    with files.Lock(directories.references_lock(), timeout=_MOMENT):
+        yield
+
+
+def ensure(name: str, source: Mapping[str, Any], *, patience: float = _BUILD_PATIENCE) -> TemplateManifest:
+    """The current generation if it was built from ``source``, else a new one.
+
+    Builders of one template wait for each other, up to ``patience`` seconds, and find the work done. Raises
+    EngineError: busy, or why it cannot be built.
+    """
+    with _building(name, patience):
+        present = current(name)
+        if present and same_source(present.source, source):
+            return present
+        return _finished_before(name, source) or _build(name, source)
+
+
+def rebuild(name: str, source: Mapping[str, Any], *, patience: float = _BUILD_PATIENCE) -> TemplateManifest:
+    """A new generation, whatever the current one is."""
+    with _building(name, patience):
+        return _build(name, source)
+
+
+def prune(name: str) -> list[str]:
+    """Remove the generations that are neither current nor under a jail; their names."""
+    with references():
+        kept = {manifest.generation for manifest in [current(name)] if manifest} | set(clones(name).values())
+        stale = [manifest.generation for manifest in generations(name) if manifest.generation not in kept]
+        for identity in stale:
+            leftovers.discard(directories.generation(name, identity))
+    return stale
+
+
+def remove(name: str) -> bool:
+    """Remove a template with all its generations; whether there was one. EngineError while jails stand on it."""
+    path = directories.template(name)
+    with _building(name, _MOMENT), references():
+        jails = sorted(clones(name))
+        if jails:
+            raise _error(
+                name,
+                f"it is in use by {'jail' if len(jails) == 1 else 'jails'} {', '.join(jails)}",
+                remedy="remove these jails first, or give them another source",
+            )
+        existed = current(name) is not None
+        leftovers.discard(path)
+        leftovers.sweep(directories.TEMPLATES, name)
+    return existed
+
+
+@contextlib.contextmanager
+def _building(name: str, patience: float) -> Iterator[None]:
+    """Be the only builder of a template, with what a killed one left swept away."""
+    store.prepare_directories()
+    lock = files.Lock(directories.build_lock(name), timeout=patience)
+    try:
+        lock.acquire()
+    except files.LockBusy as error:
+        raise _error(name, "somebody else is building it", remedy="wait for that to end and run this again") from error
+    try:
+        leftovers.sweep(directories.template(name))
+        yield
+    finally:
+        lock.release()
+
+
+def _build(name: str, source: Mapping[str, Any]) -> TemplateManifest:
+    from ..._kernel import write_barriers
+
+    manifest = TemplateManifest(name, directories.new_identity(), source, _now())
+    files.make_directory(directories.template(name))
+    partial = leftovers.new_partial(directories.template(name), manifest.generation)
+    try:
+        facts = _filled(manifest, partial)
+        manifest = TemplateManifest(name, manifest.generation, source, manifest.created, facts)
+        manifests.write(f"{partial}/manifest.json", manifest)
+        write_barriers.sync_file_system(partial)
+        os.rename(partial, directories.generation(name, manifest.generation))
+    except BaseException:
+        files.remove_tree(partial)
+        _remove_if_empty(directories.template(name))
+        raise
+    _publish(manifest)
+    return manifest
+
+
+def _filled(manifest: TemplateManifest, partial: str) -> dict[str, Any]:
+    try:
+        return bases.fill(partial, manifest.source, shared=True)
+    except EngineError as error:
+        raise _error(manifest.template, error.message, path=error.path, remedy=error.remedy) from error
+
+
+def _finished_before(name: str, source: Mapping[str, Any]) -> TemplateManifest | None:
+    """A generation whose builder was killed between finishing it and making it current."""
+    present = current(name)
+    for manifest in reversed(generations(name)):
+        if present and manifest.generation <= present.generation:
+            return None
+        if same_source(manifest.source, source):
+            _publish(manifest)
+            return manifest
+    return None
+
+
+def _publish(manifest: TemplateManifest) -> None:
+    path = directories.template(manifest.template)
+    files.sync_directory(path)
+    files.write_atomic(f"{path}/current", f"{manifest.generation}\n", mode=0o600)
+    prune(manifest.template)
+
+
+def _manifest(name: str, identity: str) -> TemplateManifest | None:
+    return manifests.read_template(f"{directories.generation(name, identity)}/manifest.json")
+
+
+def _remove_if_empty(path: str) -> None:
+    """A template that never was leaves no directory."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _error(name: str, message: str, *, path: str = "", remedy: str = "") -> EngineError:
+    return EngineError("", f"template {name}: {message}", path=path, remedy=remedy)
