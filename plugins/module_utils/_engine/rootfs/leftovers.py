@@ -9,7 +9,7 @@ import errno
 import os
 import secrets
 
-from ..._kernel import files
+from ..._kernel import files, trees
 from ..._kernel.errors import KernelError
 from . import directories
 
@@ -34,7 +34,7 @@ def discard(path: str) -> None:
         return
     except OSError as error:
         raise KernelError.from_os_error("discard", path, error) from error
-    files.remove_tree(trash)
+    trees.remove_tree(trash)
 
 
 def sweep(parent: str, name: str | None = None) -> None:
@@ -57,7 +57,7 @@ def _is_leftover(entry: str, name: str | None) -> bool:
 def _remove(path: str) -> None:
     """Like remove_tree, beside a remover that is still at work on the same tree."""
     try:
-        files.remove_tree(path)
+        trees.remove_tree(path)
     except KernelError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
             raise

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from ..._kernel import file_systems, files
+from ..._kernel import file_systems, files, trees
 from ..._kernel.errors import KernelError
 from ..._model.templates import same_source
 from .. import store
@@ -137,7 +137,7 @@ def _make(jail: str, source: Mapping[str, Any], uid_base: int) -> RootManifest:
         with _on_file_system(jail, "making the root file system"):
             made = _clone(manifest, partial) if source.get("template") else _build(manifest, partial)
     finally:
-        files.remove_tree(partial)
+        trees.remove_tree(partial)
     if replaced:
         templates.prune(replaced)
     return made

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..._kernel import files
+from ..._kernel import files, trees
 from ..._model.templates import same_source
 from .. import store
 from ..errors import EngineError
@@ -140,7 +140,7 @@ def _build(name: str, source: Mapping[str, Any]) -> TemplateManifest:
         write_barriers.sync_file_system(partial)
         os.rename(partial, directories.generation(name, manifest.generation))
     except BaseException:
-        files.remove_tree(partial)
+        trees.remove_tree(partial)
         _remove_if_empty(directories.template(name))
         raise
     _publish(manifest)
