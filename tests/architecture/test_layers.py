@@ -21,8 +21,8 @@ LAYERS = ("_model", "_kernel", "_engine")
 
 # Nothing in here can see the system: no os, no socket, no clock, no randomness.
 PURE = frozenset(
-    "__future__ base64 binascii bisect collections copy dataclasses difflib enum fractions functools hashlib ipaddress itertools"
-    " json keyword math operator re string textwrap types typing unicodedata".split()
+    "__future__ base64 binascii bisect collections copy dataclasses difflib enum fractions functools hashlib ipaddress"
+    " itertools json keyword math operator re string textwrap types typing unicodedata".split()
 )
 # Each costs more at import than the module call that pays for it; the functions that need one import it.
 HEAVY = frozenset("argparse asyncio jsonschema logging multiprocessing pyroute2 subprocess tempfile".split())
