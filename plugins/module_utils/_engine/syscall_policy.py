@@ -101,8 +101,13 @@ OBSOLETE = frozenset(
 
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
 _NEW_TIME_NAMESPACE = 0x80  # in clone(2) these bits are part of the exit signal
+
+# The first two put input into a terminal that somebody else, perhaps the host's administrator, reads. The third gives
+# a terminal another line discipline, which loads one of the oldest drivers of the kernel (CVE-2017-2636, n_hdlc;
+# CVE-2023-6546, n_gsm).
 _TIOCSTI = 0x5412
 _TIOCLINUX = 0x541C
+_TIOCSETD = 0x5423
 
 _AF_UNIX = 1
 _AF_INET = 2
@@ -114,9 +119,10 @@ _AF_PACKET = 17
 # DCCP and L2TP have each been a way to its ring 0.
 _IP_PROTOCOLS = (0, 1, 6, 17, 58, 136, 255, 262)
 
-# ROUTE, USERSOCK, SOCK_DIAG, NFLOG, XFRM, CONNECTOR, NETFILTER, KOBJECT_UEVENT, GENERIC. Not AUDIT, which has no
-# namespace: EPROTONOSUPPORT is what libaudit and systemd take for a kernel without it.
-_NETLINK_PROTOCOLS = (0, 2, 4, 5, 6, 11, 12, 15, 16)
+# ROUTE, USERSOCK, SOCK_DIAG, KOBJECT_UEVENT; for who manages a network also NFLOG, XFRM, CONNECTOR, NETFILTER, GENERIC.
+# Never AUDIT, which has no namespace: EPROTONOSUPPORT is what libaudit and systemd take for a kernel without it.
+_NETLINK_PROTOCOLS = (0, 2, 4, 15)
+_NETLINK_PROTOCOLS_OF_MANAGERS = (5, 6, 11, 12, 16)
 
 # PER_LINUX and PER_LINUX32, each also with UNAME26, and 0xffffffff, which asks for the present one.
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
@@ -139,11 +145,10 @@ def verdicts(capabilities: Collection[str]) -> dict[str, Verdict]:
     for capability, names in GATED.items():
         found.update(dict.fromkeys(names, ALLOW if capability in capabilities else _EPERM))
     found.update(_namespace_verdicts(may_make_namespaces="SYS_ADMIN" in capabilities))
-    found["socket"] = _socket_verdict(raw="NET_RAW" in capabilities)
+    found["socket"] = _socket_verdict(raw="NET_RAW" in capabilities, manages="NET_ADMIN" in capabilities)
     # Other families have no use for it, but would have their module loaded.
     found["socketpair"] = ArgumentTest(0, values=(_AF_UNIX,), then=ALLOW, otherwise=_EAFNOSUPPORT)
-    # Both put input into a terminal that somebody else, perhaps the host's administrator, reads.
-    found["ioctl"] = ArgumentTest(1, values=(_TIOCSTI, _TIOCLINUX), then=_EPERM, otherwise=ALLOW)
+    found["ioctl"] = ArgumentTest(1, values=(_TIOCSTI, _TIOCLINUX, _TIOCSETD), then=_EPERM, otherwise=ALLOW)
     # A debugger turns address space randomisation off; nobody else has a reason to.
     found["personality"] = (
         ALLOW if "SYS_PTRACE" in capabilities else ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
@@ -162,10 +167,11 @@ def _namespace_verdicts(*, may_make_namespaces: bool) -> dict[str, Verdict]:
     }
 
 
-def _socket_verdict(*, raw: bool) -> Verdict:
+def _socket_verdict(*, raw: bool, manages: bool) -> Verdict:
     """An allow list of families: AF_VSOCK reaches the hypervisor, AF_ALG and the exotic ones load modules."""
     internet: Verdict = ALLOW if raw else ArgumentTest(2, values=_IP_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
-    netlink = ArgumentTest(2, values=_NETLINK_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
+    protocols = _NETLINK_PROTOCOLS + (_NETLINK_PROTOCOLS_OF_MANAGERS if manages else ())
+    netlink = ArgumentTest(2, values=protocols, then=ALLOW, otherwise=_EPROTONOSUPPORT)
     simple = (_AF_UNIX, _AF_PACKET) if raw else (_AF_UNIX,)
     return ArgumentTest(
         0,

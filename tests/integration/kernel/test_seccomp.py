@@ -39,6 +39,7 @@ CLONE_NEWTIME = 0x80
 TIOCSTI = 0x5412
 TIOCLINUX = 0x541C
 TIOCGWINSZ = 0x5413
+TIOCSETD = 0x5423
 PER_LINUX32 = 0x8
 ADDR_NO_RANDOMIZE = 0x40000
 X32_BIT = 0x40000000
@@ -186,6 +187,14 @@ class TestTerminals:
             return attempt("ioctl", slave, ctypes.c_ulong(command), ctypes.byref(ctypes.c_char(b"x")))
 
         assert filtered(type_something) == errno.EPERM
+
+    def test_none_gets_another_driver(self) -> None:
+        def set_line_discipline() -> int:
+            _master, slave = pty.openpty()
+            return attempt("ioctl", slave, TIOCSETD, ctypes.byref(ctypes.c_int(0)))
+
+        assert in_child(set_line_discipline) == 0
+        assert filtered(set_line_discipline) == errno.EPERM
 
     def test_one_can_be_opened_and_measured(self) -> None:
         def measure() -> int:

@@ -177,6 +177,13 @@ class TestSockets:
             arguments = (AF["NETLINK"], 3, protocol | high)
             assert verdict("socket", *arguments, profile=profile, architecture=architecture) == EPROTONOSUPPORT
 
+    @pytest.mark.parametrize("protocol", [5, 6, 11, 12, 16])
+    def test_netlink_of_network_managers_needs_their_capability(self, protocol: int, architecture: str) -> None:
+        arguments = (AF["NETLINK"], 3, protocol)
+        assert verdict("socket", *arguments, architecture=architecture) == EPROTONOSUPPORT
+        assert verdict("socket", *arguments, architecture=architecture, keep=("NET_ADMIN",)) == ALLOW
+        assert verdict("socket", *arguments, architecture=architecture, profile="vps") == ALLOW
+
     def test_pairs_are_of_the_unix_family(self, architecture: str) -> None:
         assert verdict("socketpair", AF["UNIX"], SOCK_STREAM, architecture=architecture) == ALLOW
         for family in (0, 2, 30, 40):
@@ -185,8 +192,8 @@ class TestSockets:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("command", [0x5412, 0x541C])
-def test_nothing_is_typed_into_a_terminal_of_others(command: int, profile: str, architecture: str) -> None:
+@pytest.mark.parametrize("command", [0x5412, 0x541C, 0x5423])
+def test_no_terminal_is_typed_into_or_given_another_driver(command: int, profile: str, architecture: str) -> None:
     for high in (0, 1 << 32, 0xFFFFFFFF << 32):
         assert verdict("ioctl", 0, command | high, profile=profile, architecture=architecture) == EPERM
 
