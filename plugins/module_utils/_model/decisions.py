@@ -24,7 +24,13 @@ class Decisions:
     """
 
     def __init__(
-        self, wanted: Wanted, stored: Mapping[str, Any] | None, document: Mapping[str, Any], live: Live
+        self,
+        *,
+        wanted: Wanted,
+        stored: Mapping[str, Any] | None,
+        document: Mapping[str, Any],
+        live: Live,
+        may_restart: bool,
     ) -> None:
         self.wanted = wanted
         self.stored = stored
@@ -35,7 +41,7 @@ class Decisions:
         self.in_force = effective(live.started or stored or document)
         self.resets = wanted.reset and live.rootfs is not None
         self.reasons = self._reasons()
-        self.stops = self._stops()
+        self.stops = self._stops(may_restart)
         self.starts = self._starts()
         self.freezes = self._freezes()
         self.thaws = live.state == "frozen" and (self.stops or wanted.state == "started")
@@ -70,11 +76,11 @@ class Decisions:
         reasons = [f"{difference.line()} needs a restart" for difference in pending]
         return [*reasons, "rootfs: a reset needs a restart"] if self.resets else reasons
 
-    def _stops(self) -> bool:
+    def _stops(self, may_restart: bool) -> bool:
         if self.wanted.state == "stopped":
             # A failed jail is stopped too, to forget its failure; of a stuck one, more may be killed by now.
             return self.live.state not in ("absent", "stopped")
-        asked = self.wanted.state == "restarted" or (self.wanted.apply == "restart" and bool(self.reasons))
+        asked = self.wanted.state == "restarted" or (may_restart and bool(self.reasons))
         return self.live.alive and asked
 
     def _starts(self) -> bool:

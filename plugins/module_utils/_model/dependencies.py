@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .place import Place, listed
+from .place import Place
 
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -56,8 +56,4 @@ def _cycle(waiting: Mapping[str, list[str]]) -> Exception:
         name = next(need for need in waiting[name] if need in waiting)
     circle = [*path[path.index(name) :], name]
     message = f"jails depend on each other in a circle: {' -> '.join(circle)}"
-    return (
-        Place(circle[0])
-        .at("depends")
-        .error(message, f"take one out of {listed(f'{each}.depends' for each in circle[:-1])}")
-    )
+    return Place(circle[0]).at("depends").error(message, "take one of them out of the list of another")

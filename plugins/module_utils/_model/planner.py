@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from .actions import Action, Plan
@@ -14,33 +13,32 @@ from .comparison import Difference, differences, drifted_limits
 from .decisions import Decisions
 from .document import check, merge, normalise
 from .live import Live
+from .place import Place
 from .plan_network import network_actions
 from .plan_removal import plan_removal
 from .plan_rootfs import refuse_start_without_root, rootfs_actions
 from .shapes import LIVE, RESTART
-from .wanted import APPLY, WANTED_STATES, Wanted
+from .wanted import APPLY, WANTED_STATES, Wanted, refuse_unknown_word
 
 __all__ = ["APPLY", "WANTED_STATES", "Wanted", "plan"]
 
 
-def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: str | None = None) -> Plan:
+def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: str = "live") -> Plan:
     """Plan what leads from the stored document and the live state to what a task asks for. Changes nothing.
 
     The document comes first, so that a run that is killed is finished by the next one; what only a stopped jail can
     have done to it comes between its stop and its start; limits and the freezer come last, as they need a running jail.
-    A running jail is stopped only if the task says so: by its state, or by ``apply`` restart (``wanted.apply`` holds
-    where it is not given).
+    A running jail is stopped only if the task says so: by its state, or by ``apply`` restart.
 
     Raises DocumentError for what cannot be.
     """
-    wanted = wanted if apply is None else replace(wanted, apply=apply)
-    wanted.refuse_unknown_words()
+    refuse_unknown_word(apply, APPLY, Place(wanted.jail, "apply"))
     if wanted.state == "absent":
         return plan_removal(wanted.jail, stored, live)
     document = normalise(merge(stored, wanted.given), jail=wanted.jail)
     for error in check(document):
         raise error
-    decisions = Decisions(wanted, stored, document, live)
+    decisions = Decisions(wanted=wanted, stored=stored, document=document, live=live, may_restart=apply == "restart")
     _refuse_if_stuck(decisions)
     refuse_start_without_root(decisions)
     return Plan(

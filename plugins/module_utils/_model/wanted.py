@@ -5,7 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,7 @@ class Wanted:
     ``given`` is the piece of a document that it says, as the operator wrote it (see options.given()). ``state`` is one
     of WANTED_STATES; None leaves the jail running or not, as it is. ``part`` is the part of the jail that the task is
     about: ``rootfs``, ``ip`` and ``caps`` create and repair nothing of the others, ``jail`` is about all of it.
-    ``reset`` throws away what was changed in the root file system. ``apply`` says whether a running jail may be
-    restarted for what cannot be done live.
+    ``reset`` throws away what was changed in the root file system.
     """
 
     jail: str
@@ -32,16 +31,15 @@ class Wanted:
     state: str | None = None
     part: str = "jail"
     reset: bool = False
-    apply: str = "live"
 
-    def refuse_unknown_words(self) -> None:
-        """Raise DocumentError for a state, part or way to apply that there is not."""
+    def __post_init__(self) -> None:
         place = Place(self.jail)
-        for name, value, known in (
-            ("state", self.state, (None, *WANTED_STATES)),
-            ("part", self.part, PARTS),
-            ("apply", self.apply, APPLY),
-        ):
-            if value not in known:
-                words = [word for word in known if word]
-                raise place.at(name).error(f"{shown(value)} is not a choice", f"use {listed(words)}")
+        if self.state is not None:
+            refuse_unknown_word(self.state, WANTED_STATES, place.at("state"))
+        refuse_unknown_word(self.part, PARTS, place.at("part"))
+
+
+def refuse_unknown_word(word: Any, known: Collection[str], place: Place) -> None:
+    """Raise DocumentError for a word that is none of those known."""
+    if word not in known:
+        raise place.error(f"{shown(word)} is not a choice", f"use {listed(known)}")

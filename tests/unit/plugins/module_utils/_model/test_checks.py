@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._model.document import check, normalise
+
+VNET = {"mode": "vnet", "addresses": ["10.0.0.1"]}
+
+
+def complaints(raw, prefix=""):
+    return [str(error) for error in check(normalise(raw, jail="web1"), prefix=prefix)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"init": "system"},
+        {"init": "system", "caps": {"profile": "vps"}},
+        {"init": "none", "command": ["nginx"]},
+        {"ip": VNET, "sysctls": {"net.core.somaxconn": 1}},
+        {"sysctls": {"net.core.somaxconn": 1}},
+        {"mounts": [{"type": "tmpfs", "target": "/dev/shm", "size": "1M"}]},
+        {"mounts": [{"source": "/srv", "target": "/srv"}, {"source": "/srv/a", "target": "/srv/a"}]},
+        {"limits": {"memory": "1G", "swap": 0}},
+        {"hooks": [{"stage": "poststart", "where": "jail", "command": ["true"]}]},
+    ],
+)
+def test_what_fits_together_is_accepted(raw):
+    assert complaints(raw) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "complaint"),
+    [
+        ({"init": "system", "command": ["x"]}, "command: init: system runs the jail's own init"),
+        ({"init": "system", "user": "www"}, "user: init: system runs as root"),
+        ({"init": "system", "caps": {"profile": "none"}}, "caps.profile: "),
+        ({"init": "none"}, "command: is missing"),
+        ({"command": ["", "x"]}, "command[0]: is empty"),
+        ({"ip": {"mode": "vnet"}}, "ip.addresses: mode vnet needs at least one address"),
+        ({"ip": {"addresses": ["10.0.0.1"]}}, "ip.addresses: mode none has no interface of the jail's own"),
+        ({"ip": {"mode": "host", "mtu": 1500}}, "ip.mtu: mode host has no interface"),
+        ({"ip": {"mode": "host"}, "sysctls": {"net.core.somaxconn": 1}}, "sysctls['net.core.somaxconn']: "),
+        ({"mounts": [{"source": "/a", "target": "/"}]}, "mounts[0].target: the root is what rootfs is for"),
+        ({"mounts": [{"source": "/a", "target": "/proc/1"}]}, "mounts[0].target: /proc is the engine's own"),
+        ({"mounts": [{"source": "/a", "target": "/sys"}]}, "mounts[0].target: /sys is the engine's own"),
+        ({"mounts": [{"source": "/a", "target": "/dev/shm/x"}]}, "mounts[0].target: /dev is the engine's own"),
+        ({"mounts": [{"source": "/a", "target": "/b"}] * 2}, "mounts[1].target: /b is already the target of mounts[0]"),
+        (
+            {"mounts": [{"source": "/a", "target": "/b/c"}, {"source": "/a", "target": "/b"}]},
+            "mounts[1].target: would hide mounts[0] on /b/c; put the outer mount first",
+        ),
+        ({"mounts": [{"target": "/b"}]}, "mounts[0].source: is missing"),
+        ({"mounts": [{"source": "/", "target": "/b"}]}, "mounts[0].source: / would show the host's /proc"),
+        ({"mounts": [{"source": "/var/lib", "target": "/b"}]}, "would show the host's /var/lib/jails"),
+        ({"mounts": [{"source": "/dev/sda", "target": "/b"}]}, "would show the host's /dev"),
+        ({"mounts": [{"source": "/a", "target": "/b", "size": "1M"}]}, "mounts[0].size: only a tmpfs has a size"),
+        ({"mounts": [{"type": "tmpfs", "source": "/a", "target": "/b"}]}, "mounts[0].source: a tmpfs has no source"),
+        ({"limits": {"swap": "1M"}}, "limits.swap: counts on top of limits.memory"),
+        ({"limits": {"io": [{"device": "/dev/vda"}]}}, "limits.io[0]: limits nothing"),
+        (
+            {"limits": {"io": [{"device": "8:0", "read_iops": 1}, {"device": "8:0", "read_bps": 1}]}},
+            "limits.io[1].device: 8:0 is already in limits.io[0]",
+        ),
+        ({"depends": ["db1", "web1"]}, "depends[1]: a jail cannot depend on itself"),
+        (
+            {"hooks": [{"stage": "prestart", "where": "jail", "command": ["x"]}]},
+            "hooks[0].where: the jail does not live at prestart",
+        ),
+        ({"hooks": [{"stage": "prestart", "command": ["x"]}]}, "hooks[0].command[0]: is not an absolute path"),
+        ({"caps": {"keep": ["NET_RAW"], "drop": ["NET_RAW"]}}, "caps.keep[0]: NET_RAW is also in caps.drop"),
+        ({"caps": {"user_namespace": False}}, "caps.user_namespace: "),
+    ],
+)
+def test_what_does_not_fit_together_is_named(raw, complaint):
+    found = complaints(raw)
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+def test_all_complaints_come_at_once_and_each_has_the_prefix():
+    found = complaints({"depends": ["web1"], "ip": {"mode": "vnet"}, "caps": {"keep": ["SYS_TIME"]}}, "jails[3].")
+    assert [text.split(": ")[1] for text in found] == [
+        "jails[3].depends[0]",
+        "jails[3].ip.addresses",
+        "jails[3].caps.keep[0]",
+    ]
