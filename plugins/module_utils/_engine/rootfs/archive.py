@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..._kernel import capabilities, mounts, processes
-from ..._kernel.errors import KernelError
 from ..errors import EngineError
 from .isolation import run_isolated
 
@@ -141,8 +140,6 @@ def _extract_here(fd: int, form: str, destination: str, shared: bool) -> bytes:
         totals = extraction.unpack(stream, root, limits)
     except extraction.Refused as refused:
         return json.dumps({"entry": refused.entry, "reason": refused.reason}).encode()
-    except OSError as error:
-        raise KernelError.from_os_error("read", "the archive", error) from error
     if shared:
         generic.forget_identity()
     return json.dumps({"entries": totals.entries, "size": totals.size, "left_out": totals.left_out}).encode()

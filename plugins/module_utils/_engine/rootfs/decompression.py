@@ -10,12 +10,16 @@ import gzip
 import lzma
 import os
 import shutil
+import zlib
 from typing import IO, Any, Protocol
 
 from ..._kernel import capabilities, processes
 
 # What a compressed stream starts with, by the name of the format (file(1)).
 _MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\0", "zst": b"\x28\xb5\x2f\xfd"}
+
+# What a damaged stream raises, besides an OSError without errno.
+DAMAGE = (EOFError, lzma.LZMAError, zlib.error)
 
 
 class Readable(Protocol):
@@ -63,6 +67,8 @@ class _ZstdProcess:
             stderr=subprocess.DEVNULL,
             preexec_fn=_give_up_privileges,
         )
+        # Our root will change, and its root with it: by its first byte it has loaded its libraries.
+        self._process.stdout.peek(1)
 
     def read(self, size: int = -1) -> bytes:
         data: bytes = self._process.stdout.read(size)

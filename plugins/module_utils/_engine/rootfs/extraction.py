@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..._kernel.errors import KernelError
+from . import decompression
 from .decompression import Readable
 
 _IDS = 65536
@@ -98,7 +99,12 @@ def unpack(stream: Readable, root: int, limits: Limits) -> Totals:
         counted.drain()
     except MemoryError as error:
         raise Refused(unpacker.entry, "its headers need more memory than any honest archive") from error
-    except (tarfile.TarError, EOFError, ValueError, UnicodeError, ArithmeticError) as error:
+    except OSError as error:
+        # gzip and bz2 report damaged data as an OSError that no system call has made.
+        if error.errno is not None:
+            raise KernelError.from_os_error("read", "the archive", error) from error
+        raise Refused(unpacker.entry, f"the archive is damaged ({error})") from error
+    except (*decompression.DAMAGE, tarfile.TarError, ValueError, ArithmeticError) as error:
         raise Refused(unpacker.entry, f"the archive is damaged or cut short ({error})") from error
     if not unpacker.totals.entries:
         raise Refused("", "it holds no entries")
