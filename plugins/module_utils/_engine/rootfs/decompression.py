@@ -11,9 +11,12 @@ import lzma
 import os
 import shutil
 import zlib
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from ..._kernel import capabilities, processes
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 # What a compressed stream starts with, by the name of the format (file(1)).
 _MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\0", "zst": b"\x28\xb5\x2f\xfd"}
@@ -60,7 +63,7 @@ class _ZstdProcess:
     def __init__(self, fd: int) -> None:
         import subprocess
 
-        self._process: Any = subprocess.Popen(
+        self._process = subprocess.Popen(
             ["zstd", "--decompress", "--stdout", "--quiet"],
             stdin=fd,
             stdout=subprocess.PIPE,
@@ -68,10 +71,11 @@ class _ZstdProcess:
             preexec_fn=_give_up_privileges,
         )
         # Our root will change, and its root with it: by its first byte it has loaded its libraries.
-        self._process.stdout.peek(1)
+        self._output = cast("BufferedReader", self._process.stdout)
+        self._output.peek(1)
 
     def read(self, size: int = -1) -> bytes:
-        data: bytes = self._process.stdout.read(size)
+        data = self._output.read(size)
         if len(data) < size and self._process.wait() != 0:
             raise EOFError("zstd cannot decompress it")
         return data

@@ -71,17 +71,24 @@ def ensure(name: str, source: Mapping[str, Any], *, patience: float = _BUILD_PAT
     Builders of one template wait for each other, up to ``patience`` seconds, and find the work done. Raises
     EngineError: busy, or why it cannot be built.
     """
-    with _building(name, patience):
+    with _waiting(name), _building(name, patience):
         present = current(name)
         if present and same_source(present.source, source):
+            prune(name)
             return present
         return _finished_before(name, source) or _build(name, source)
 
 
 def rebuild(name: str, source: Mapping[str, Any], *, patience: float = _BUILD_PATIENCE) -> TemplateManifest:
     """A new generation, whatever the current one is."""
-    with _building(name, patience):
+    with _waiting(name), _building(name, patience):
         return _build(name, source)
+
+
+def settle(name: str) -> None:
+    """Remove what a killed builder left, if nobody is building; for runs that have nothing else to do."""
+    with contextlib.suppress(files.LockBusy), _building(name, 0):
+        prune(name)
 
 
 def prune(name: str) -> list[str]:
@@ -97,7 +104,7 @@ def prune(name: str) -> list[str]:
 def remove(name: str) -> bool:
     """Remove a template with all its generations; whether there was one. EngineError while jails stand on it."""
     path = directories.template(name)
-    with _building(name, _MOMENT), references():
+    with _waiting(name), _building(name, _MOMENT), references():
         jails = sorted(clones(name))
         if jails:
             raise _error(
@@ -112,19 +119,20 @@ def remove(name: str) -> bool:
 
 
 @contextlib.contextmanager
+def _waiting(name: str) -> Iterator[None]:
+    try:
+        yield
+    except files.LockBusy as error:
+        raise _error(name, "somebody else is building it", remedy="wait for that to end and run this again") from error
+
+
+@contextlib.contextmanager
 def _building(name: str, patience: float) -> Iterator[None]:
     """Be the only builder of a template, with what a killed one left swept away."""
     store.prepare_directories()
-    lock = files.Lock(directories.build_lock(name), timeout=patience)
-    try:
-        lock.acquire()
-    except files.LockBusy as error:
-        raise _error(name, "somebody else is building it", remedy="wait for that to end and run this again") from error
-    try:
+    with files.Lock(directories.build_lock(name), timeout=patience):
         leftovers.sweep(directories.template(name))
         yield
-    finally:
-        lock.release()
 
 
 def _build(name: str, source: Mapping[str, Any]) -> TemplateManifest:
