@@ -46,7 +46,7 @@ def references_lock() -> str:
 
 
 def new_identity() -> str:
-    """A name for a generation, by the time in UTC to the microsecond: it sorts, and builders of a template take turns."""
+    """A name for a generation, by the time in UTC to the microsecond: builders of a template take turns."""
     seconds, nanoseconds = divmod(time.time_ns(), 10**9)
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}-{nanoseconds // 1000:06}"
 
