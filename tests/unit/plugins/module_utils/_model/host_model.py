@@ -52,9 +52,7 @@ def _carry_out(action: Action, host: Host) -> Host:
         return Host(stored, replace(live, state="stopped", started=None, limits=None, restart_pending=pending))
     assert action.kind == "jail.start"
     full = arguments["document"]
-    return Host(
-        stored, replace(live, state="running", started=full, limits=full["limits"], restart_pending=False)
-    )
+    return Host(stored, replace(live, state="running", started=full, limits=full["limits"], restart_pending=False))
 
 
 def _network(full: dict[str, Any]) -> NetworkLive:

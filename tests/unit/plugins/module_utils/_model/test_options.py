@@ -101,13 +101,13 @@ def test_a_task_gives_what_it_says_in_its_section():
 
 
 def test_suboptions_that_were_not_said_do_not_reach_the_document():
-    filled = {name: None for name in argument_spec("jail")["limits"]["options"]}
+    filled = dict.fromkeys(argument_spec("jail")["limits"]["options"])
     said = given_by("jail", {**empty_task("jail"), "name": JAIL, "limits": {**filled, "pids": 9}})
     assert normalise(merge(None, said), jail=JAIL) == {"name": JAIL, "limits": {"pids": 9}}
 
 
 def test_a_section_whose_suboptions_are_all_unsaid_is_cleared():
-    filled = {name: None for name in argument_spec("jail")["limits"]["options"]}
+    filled = dict.fromkeys(argument_spec("jail")["limits"]["options"])
     said = given_by("jail", {**empty_task("jail"), "name": JAIL, "limits": filled})
     assert normalise(merge({"limits": {"pids": 9}}, said), jail=JAIL) == {"name": JAIL}
 

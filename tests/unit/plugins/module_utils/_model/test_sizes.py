@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("0", 0), ("1", 1), (4096, 4096), ("1K", 1024), ("256M", 1 << 28), ("2g", 2 << 30), ("1T", 1 << 40)]
+    ("text", "size"),
+    [("0", 0), ("1", 1), (4096, 4096), ("1K", 1024), ("256M", 1 << 28), ("2g", 2 << 30), ("1T", 1 << 40)],
 )
 def test_suffixes_are_powers_of_1024(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("junk", ["", "x", "1.5G", "-1", "1MB", "1 M", "M", "1\n", True, None, -1, 1 << 63, "9" * 19 + "T", "٣"])
+@pytest.mark.parametrize(
+    "junk", ["", "x", "1.5G", "-1", "1MB", "1 M", "M", "1\n", True, None, -1, 1 << 63, "9" * 19 + "T", "٣"]
+)
 def test_what_is_not_a_size_is_refused_with_a_remedy(junk):
     with pytest.raises(DocumentError, match="write a whole number with an optional suffix K, M, G or T"):
         parse_size(junk)
