@@ -15,6 +15,7 @@ from .errors import KernelError
 from .files import read_text
 
 _REMOVE_POLL_SECONDS = 0.01
+_LEAF = "entered"
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,21 @@ class Cgroup:
             _make_with_controllers(root, self.name)
 
     def join(self) -> None:
-        """Move the calling process into the group, in every hierarchy."""
+        """Move the calling process into the group, in every hierarchy.
+
+        A version 2 group whose controllers were given to groups below it takes no process of its own any more
+        (cgroups(7), "no internal processes"): an init that runs services does that. We then join a group beside them.
+        """
         for directory in self.directories:
-            write(f"{directory}/cgroup.procs", "0")
+            try:
+                write(f"{directory}/cgroup.procs", "0")
+            except KernelError as error:
+                if error.errno != 16:
+                    raise
+                leaf = f"{directory}/{_LEAF}"
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(leaf, 0o755)
+                write(f"{leaf}/cgroup.procs", "0")
 
     def processes(self) -> list[int]:
         """Pids in the group and below, as this process's pid namespace sees them."""

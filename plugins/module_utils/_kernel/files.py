@@ -74,6 +74,11 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
+def canonical_json(value: Any) -> str:
+    """One text for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def read_text(path: str) -> str | None:
     """Content of a small file, None where there is none."""
     try:

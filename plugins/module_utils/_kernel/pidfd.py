@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 
 from . import libc
 from .errors import KernelError
@@ -26,7 +25,7 @@ def open_pidfd(pid: int) -> int:
 def send_signal(pidfd: int, number: int) -> bool:
     """Send a signal to the very process of a pidfd; False when it is gone."""
     try:
-        libc.syscall("pidfd_send_signal", signal.Signals(number).name, _PIDFD_SEND_SIGNAL, pidfd, number, 0, 0)
+        libc.syscall("pidfd_send_signal", str(number), _PIDFD_SEND_SIGNAL, pidfd, number, 0, 0)
     except KernelError as error:
         if error.errno == 3:
             return False

@@ -23,6 +23,7 @@ class Account:
     groups: tuple[int, ...]
     home: str
     name: str
+    shell: str = "/bin/sh"
 
 
 def look_up(user: str) -> Account:
@@ -42,7 +43,20 @@ def look_up(user: str) -> Account:
     gid = _group(wanted_group, groups) if wanted_group else int(entry[3]) if entry else 0
     supplementary = [] if wanted_group else [int(record[2]) for record in groups if name in record[3].split(",")]
     home = entry[5] if entry else "/"
-    return Account(uid, gid, tuple(sorted({gid, *supplementary})), home, name)
+    shell = (entry[6] if entry else "") or "/bin/sh"
+    return Account(uid, gid, tuple(sorted({gid, *supplementary})), home, name, shell)
+
+
+def enter_directory(path: str, *, required: bool) -> None:
+    """After all descriptors are closed, so that no path through /proc/self/fd leads to the host (CVE-2024-21626)."""
+    try:
+        os.chdir(path)
+    except OSError as error:
+        if required:
+            raise EngineError("", f"{path}: {error.strerror}", path="workdir", remedy="make it in the jail first") from error
+        os.chdir("/")
+    if not os.getcwd().startswith("/"):
+        raise EngineError("", f"{path} is not inside the jail", path="workdir", remedy="name a directory of the jail")
 
 
 def _group(wanted: str, groups: list[list[str]]) -> int:

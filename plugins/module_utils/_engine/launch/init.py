@@ -35,7 +35,7 @@ def run(start: Start, root: int, nodes: dict[str, int], released: int) -> None:
         command = _command(start.recipe)
         _take_stdio(start.output, account.uid)
         processes.close_descriptors({start.child.fd, reaper_fd, released})
-        _enter_working_directory(start.recipe.workdir or account.home, required=bool(start.recipe.workdir))
+        accounts.enter_directory(start.recipe.workdir or account.home, required=bool(start.recipe.workdir))
         processes.set_parent_death_signal(0)
         os.close(released)
         start.child.say(ready=True)
@@ -141,18 +141,6 @@ def _take_stdio(output: int, uid: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.fchown(output, uid, -1)
-
-
-def _enter_working_directory(path: str, *, required: bool) -> None:
-    """After all descriptors are closed, so that no path through /proc/self/fd leads to the host (CVE-2024-21626)."""
-    try:
-        os.chdir(path)
-    except OSError as error:
-        if required:
-            raise EngineError("", f"{path}: {error.strerror}", path="workdir", remedy="make it in the jail first") from error
-        os.chdir("/")
-    if not os.getcwd().startswith("/"):
-        raise EngineError("", f"{path} is not inside the jail", path="workdir", remedy="name a directory of the jail")
 
 
 def _environment(recipe: Recipe, account: accounts.Account) -> dict[str, str]:

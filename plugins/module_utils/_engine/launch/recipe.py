@@ -9,18 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..privileges import Ceiling
+from ..rootfs.overlay import Layers
 
 # Where programs are looked for in a jail, and what its init and every command in it find in their environment.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The directories of a jail's overlay: the shared lower one, and its own upper and work directories."""
-
-    lower: str
-    upper: str
-    work: str
 
 
 @dataclass(frozen=True)

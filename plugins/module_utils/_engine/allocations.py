@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+
+from .._kernel import files, namespaces
+from .._model.allocation import RANGE, Allocation, allocate
+from . import places, store
+from .errors import EngineError
+
+_SUBORDINATE_IDS = ("/etc/subuid", "/etc/subgid")
+
+
+def find(name: str) -> Allocation | None:
+    """What a jail has that no other jail of this host has (its ids, its interface); None before it is defined."""
+    allocations = _read(name)
+    return allocate(name, allocations) if name in allocations else None
+
+
+def claim(name: str) -> Allocation:
+    """The allocation of a jail, made now if it has none; no two jails get the same, whoever asks at once."""
+    with files.Lock(f"{places.RUNTIME}/.allocations.lock"):
+        allocations = _read(name)
+        allocation = allocate(name, allocations, reserved=_reserved())
+        if name not in allocations:
+            files.write_json(places.ALLOCATIONS, {**allocations, name: {"index": allocation.index}})
+    return allocation
+
+
+def release(name: str) -> None:
+    """Give back what a jail had; one that has nothing is no error."""
+    with files.Lock(f"{places.RUNTIME}/.allocations.lock"):
+        allocations = _read(name)
+        if allocations.pop(name, None) is not None:
+            files.write_json(places.ALLOCATIONS, allocations)
+
+
+def _read(name: str) -> dict[str, dict[str, int]]:
+    try:
+        allocations = files.read_json(places.ALLOCATIONS)
+    except files.DamagedFile as error:
+        raise EngineError(name, str(error), remedy="restore it from a copy: it says whose user ids are whose") from error
+    return allocations if isinstance(allocations, dict) else {}
+
+
+def _reserved() -> list[tuple[int, int]]:
+    """Ranges that the host gives to its own users (subuid(5))."""
+    ranges = []
+    for path in _SUBORDINATE_IDS:
+        for line in (files.read_text(path) or "").splitlines():
+            fields = line.split(":")
+            if len(fields) == 3 and fields[1].isdigit() and fields[2].isdigit():
+                ranges.append((int(fields[1]), int(fields[2])))
+    return ranges
+
+
+def ensure_user_namespace(allocation: Allocation) -> bool:
+    """Make and pin the user namespace of a jail, if it is not there since this boot; whether that was needed."""
+    path = places.namespace(allocation.jail, "user")
+    if namespaces.is_pinned(path):
+        return False
+    store.prepare_directories()
+    files.make_directory(os.path.dirname(path))
+    fd = namespaces.new_user_namespace(base=allocation.uid_base, size=RANGE)
+    try:
+        namespaces.pin(fd, path)
+    finally:
+        os.close(fd)
+    return True

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._kernel import namespaces
+from .._model.actions import Action, Plan
+from . import allocations, limits, network, places, status, store
+from . import stop as stopping
+from .errors import EngineError
+from .rootfs import roots
+from .supervisor import client, log
+
+
+def apply(plan: Plan) -> None:
+    """Carry out a plan, action by action, in its order. Callers hold the jail's lock.
+
+    Each action is complete by itself or is completed by the same action when the plan is made again, so that a run
+    that was killed at any moment is finished by the next one. EngineError or KernelError of the first that fails.
+    """
+    for action in plan.actions:
+        _EXECUTORS[action.kind](action)
+
+
+def _write_document(action: Action) -> None:
+    store.prepare_directories()
+    allocations.claim(action.jail)
+    store.write_document(action.jail, action.arguments["document"])
+
+
+def _remove_document(action: Action) -> None:
+    """The document last: what is left until then belongs to a jail that the next run still knows of."""
+    name = action.jail
+    status.clear_remains(name)
+    namespaces.unpin(places.namespace(name, "user"))
+    allocations.release(name)
+    store.remove_runtime(name)
+    log.remove(places.log(name))
+    store.remove_document(name)
+
+
+def _create_rootfs(action: Action) -> None:
+    roots.prepare(action.jail, action.arguments["source"], uid_base=allocations.claim(action.jail).uid_base)
+
+
+def _reset_rootfs(action: Action) -> None:
+    roots.reset(action.jail, action.arguments["source"], uid_base=allocations.claim(action.jail).uid_base)
+
+
+def _remove_rootfs(action: Action) -> None:
+    roots.remove(action.jail)
+
+
+def _ensure_network(action: Action) -> None:
+    allocation = allocations.claim(action.jail)
+    allocations.ensure_user_namespace(allocation)
+    network.ensure(action.arguments["document"], allocation.index)
+
+
+def _remove_network(action: Action) -> None:
+    network.remove(action.jail)
+
+
+def _set_limits(action: Action) -> None:
+    limits.set_limits(status.group(action.jail), action.arguments["limits"], jail=action.jail)
+
+
+def _start(action: Action) -> None:
+    client.start(action.jail, dict(action.arguments["document"]))
+
+
+def _stop(action: Action) -> None:
+    document: Mapping[str, Any] = action.arguments.get("document") or {}
+    stopping.stop(action.jail, document or None, restart=bool(action.arguments.get("restart")))
+
+
+def _freeze(action: Action) -> None:
+    status.group(action.jail).freeze(True)
+
+
+def _thaw(action: Action) -> None:
+    status.group(action.jail).freeze(False)
+
+
+def _defer(action: Action) -> None:
+    """Nothing is done: the change waits in the document for the next start."""
+
+
+_EXECUTORS: dict[str, Callable[[Action], None]] = {
+    "document.write": _write_document,
+    "document.remove": _remove_document,
+    "rootfs.create": _create_rootfs,
+    "rootfs.reset": _reset_rootfs,
+    "rootfs.remove": _remove_rootfs,
+    "network.create": _ensure_network,
+    "network.change": _ensure_network,
+    "network.remove": _remove_network,
+    "limits.set": _set_limits,
+    "jail.start": _start,
+    "jail.stop": _stop,
+    "jail.freeze": _freeze,
+    "jail.thaw": _thaw,
+    "option.defer": _defer,
+}
+
+
+def verify(plan: Plan) -> None:
+    """See that a jail that was started is still there: a command that ends at once is no running jail."""
+    if plan.state_after not in ("running", "frozen") or not any(action.kind == "jail.start" for action in plan.actions):
+        return
+    state = store.read_state(plan.jail)
+    if state is None or status.run_state(plan.jail) in ("running", "frozen"):
+        return
+    if state.phase == "stopped" and state.exit_status == 0:
+        return
+    raise EngineError(
+        plan.jail,
+        f"was started and ended at once: {state.message or 'no reason is known'}",
+        path="command",
+        remedy=f"read what it said: jailctl logs {plan.jail}",
+    )

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+from .._kernel.errors import KernelError
+from .._model.dependencies import start_order, stop_order
+from .._model.document import effective
+from .._model.errors import DocumentError
+from .._model.names import jail_name
+from .._model.planner import Wanted
+from . import store
+from .converge import converge
+from .errors import EngineError
+
+
+def _named(words: list[str]) -> list[str]:
+    from .cli import UsageError
+
+    if not words or any(word.startswith("-") for word in words):
+        raise UsageError("this command takes names of jails, and no options")
+    known = store.names()
+    for name in words:
+        if jail_name(name) not in known:
+            raise EngineError(name, "there is no such jail on this host", remedy="jailctl list")
+    return words
+
+
+def _to_state(state: str) -> Callable[[list[str]], int]:
+    def command(words: list[str]) -> int:
+        return _each(_ordered(_named(words), stopping=state == "stopped"), state)
+
+    return command
+
+
+def _each(names: Iterable[str], state: str) -> int:
+    """Bring each jail into a state; one that fails does not keep the others from it."""
+    failures = 0
+    for name in names:
+        try:
+            converge(Wanted(jail=name, state=state), apply_mode="live", check=False)
+        except (DocumentError, EngineError, KernelError) as error:
+            print(f"jailctl: {error}", file=sys.stderr)
+            failures += 1
+    return 1 if failures else 0
+
+
+def _ordered(names: list[str], *, stopping: bool) -> list[str]:
+    """The named jails in the order of their dependencies, and with them all that a start needs."""
+    documents = {name: effective(store.read_document(name) or {"name": name}) for name in store.names()}
+    if stopping:
+        return [name for name in stop_order(documents) if name in names]
+    wanted: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += documents[name]["depends"] if name in documents else []
+    return [name for name in start_order(documents) if name in wanted]
+
+
+def _boot(words: list[str]) -> int:
+    if words:
+        from .cli import UsageError
+
+        raise UsageError("boot takes nothing")
+    names = [name for name in store.names() if (store.read_document(name) or {}).get("autostart")]
+    return _each(_ordered(names, stopping=False), "started") if names else 0
+
+
+def _supervise(words: list[str]) -> int:
+    from .install import engine_version
+    from .supervisor.server import main
+
+    return main(engine_version(), stay="--stay" in words)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "start": _to_state("started"),
+    "stop": _to_state("stopped"),
+    "restart": _to_state("restarted"),
+    "freeze": _to_state("frozen"),
+    "thaw": _to_state("started"),
+    "boot": _boot,
+    "supervisor": _supervise,
+}

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from typing import Any
+
+from .._kernel import files
+from .._model.actions import Plan
+from .._model.diff import diff
+from .._model.document import redacted
+from .._model.planner import Wanted, plan
+from . import apply, live, places, report, store
+
+
+def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
+    """Bring a jail into the state that a task asks for, or say what that would take; the module's result.
+
+    Planned first without a lock, since most runs change nothing, and again under the lock when there is something to do.
+    """
+    planned = _plan(wanted, apply_mode)
+    if planned.changed and not check:
+        with store.lock(wanted.jail):
+            planned = _plan(wanted, apply_mode)
+            apply.apply(planned)
+            apply.verify(planned)
+            if wanted.state == "absent":
+                files.remove_file(places.lock(wanted.jail))
+    return _result(planned, check=check)
+
+
+def _plan(wanted: Wanted, apply_mode: str) -> Plan:
+    stored = store.read_document(wanted.jail)
+    return plan(wanted, stored, live.observe(wanted.jail, stored), apply_mode)
+
+
+def _result(planned: Plan, *, check: bool) -> dict[str, Any]:
+    return {
+        "changed": planned.changed,
+        "actions": planned.lines(),
+        "restart_required": planned.restart_required,
+        "reasons": list(planned.reasons),
+        "diff": diff(planned),
+        "jail": _jail(planned, check=check),
+    }
+
+
+def _jail(planned: Plan, *, check: bool) -> dict[str, Any]:
+    """The jail as it is, and its document; in check mode the document as it would be."""
+    if planned.state_after == "absent":
+        return {"name": planned.jail, "state": "absent"}
+    if check:
+        return {"name": planned.jail, "state": planned.state_after, "document": redacted(planned.after or {})}
+    return report.describe(planned.jail, ("status", "document"))

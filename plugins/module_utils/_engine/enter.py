@@ -1,0 +1,281 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._kernel import files, namespaces, pidfd, processes, terminals
+from .._kernel.credentials import become
+from .._kernel.errors import KernelError
+from . import places, privileges, status, store
+from .errors import EngineError
+from .launch import accounts, control, programs
+from .launch.control import Child
+from .launch.recipe import PATH
+from .relay import Relay, may_be_inherited
+
+_ALL_NAMESPACES = (
+    namespaces.NEWUSER
+    | namespaces.NEWNS
+    | namespaces.NEWPID
+    | namespaces.NEWNET
+    | namespaces.NEWIPC
+    | namespaces.NEWUTS
+    | namespaces.NEWCGROUP
+)
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_FAILED = 125
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command to run in a running jail. ``terminal`` gives it a pseudo-terminal of the jail's own."""
+
+    command: tuple[str, ...] = ()
+    user: str = "root"
+    workdir: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    terminal: bool = False
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The running jail to enter: its init, the group to join, and the ceiling that holds for everything in it."""
+
+    name: str
+    pidfd: int
+    ceiling: privileges.Ceiling
+    environment: Mapping[str, str]
+
+
+def run(name: str, entry: Entry) -> int:
+    """Run a command in a jail with our standard streams, and return its exit status (128 + n for signal n).
+
+    The command is in the jail's control group and namespaces and under the ceiling of its init. What it gets as
+    streams are pipes or a terminal of the jail's own, never a file or a terminal of the host's. EngineError when the
+    jail does not run, or has no such command.
+    """
+    target = _open_target(name)
+    relay = Relay()
+    with contextlib.ExitStack() as stack:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        streams = [] if entry.terminal else _streams(relay, stack)
+        helper = os.fork()
+        if helper == 0:
+            _enter(target, entry, Child(theirs.fileno()), streams)
+        stack.callback(ours.close)
+        theirs.close()
+        os.close(target.pidfd)
+        for fd in streams:
+            if fd > 2:
+                os.close(fd)
+        done = pidfd.open_pidfd(helper)
+        stack.callback(os.close, done)
+        stack.enter_context(_forwarding(helper))
+        if entry.terminal:
+            _relay_terminal(ours, relay, stack)
+        _raise_failure(name, ours, helper)
+        relay.run(done)
+        return os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1])
+
+
+def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
+    """Run a command in a jail with nothing to read and nothing heard of it; killed when its time is up."""
+    reader, writer = os.pipe()
+    os.close(writer)
+    target = _open_target(name)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    helper = os.fork()
+    if helper == 0:
+        _enter(target, entry, Child(theirs.fileno()), [reader, sink, sink])
+    theirs.close()
+    for fd in (reader, sink, target.pidfd):
+        os.close(fd)
+    with ours:
+        _raise_failure(name, ours, helper)
+    done = pidfd.open_pidfd(helper)
+    try:
+        if not pidfd.wait(done, timeout):
+            os.kill(helper, signal.SIGKILL)
+    finally:
+        os.close(done)
+    code = os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1])
+    return code if code >= 0 else 128 - code
+
+
+def _open_target(name: str) -> _Target:
+    state = store.read_state(name)
+    if state is None or not status.is_alive(state):
+        raise EngineError(name, "is not running", remedy=f"jailctl start {name}")
+    try:
+        fd = pidfd.open_pidfd(state.pid)
+    except KernelError as error:
+        raise EngineError(name, "is not running", remedy=f"jailctl start {name}") from error
+    # The pid may have been given to another process before we had a descriptor for it, but not after.
+    if not status.is_alive(state):
+        os.close(fd)
+        raise EngineError(name, "is not running", remedy=f"jailctl start {name}")
+    if status.group(name).is_frozen():
+        os.close(fd)
+        raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
+    ceiling = files.read_json(places.ceiling(name))
+    document: dict[str, Any] = store.read_started(name) or {}
+    return _Target(name, fd, privileges.Ceiling.from_json(ceiling), document.get("environment", {}))
+
+
+def _streams(relay: Relay, stack: contextlib.ExitStack) -> list[int]:
+    """What the command gets as streams 0, 1 and 2: ours where they are pipes, else pipes that we relay."""
+    streams = [0]
+    if not may_be_inherited(0):
+        reader, writer = os.pipe()
+        relay.carry(0, writer, closes_sink=True)
+        streams = [reader]
+    for fd in (1, 2):
+        if may_be_inherited(fd):
+            streams.append(fd)
+            continue
+        reader, writer = os.pipe()
+        stack.callback(os.close, reader)
+        relay.carry(reader, fd)
+        streams.append(writer)
+    return streams
+
+
+def _relay_terminal(ours: socket.socket, relay: Relay, stack: contextlib.ExitStack) -> None:
+    _, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_LEN(4))
+    if not ancillary:
+        return
+    master = array.array("i", ancillary[0][2])[0]
+    stack.callback(os.close, master)
+    terminals.copy_size(0, master)
+    before = signal.signal(signal.SIGWINCH, lambda *_: terminals.copy_size(0, master))
+    stack.callback(signal.signal, signal.SIGWINCH, before)
+    stack.enter_context(terminals.Raw(0))
+    relay.carry(0, master)
+    relay.carry(master, 1)
+
+
+@contextlib.contextmanager
+def _forwarding(helper: int) -> Iterator[None]:
+    """Pass signals that we get on to the helper, who passes them on into the jail."""
+    before = {number: signal.signal(number, lambda received, _: os.kill(helper, received)) for number in _FORWARDED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise_failure(name: str, ours: socket.socket, helper: int) -> None:
+    """Wait until the command runs (the socket closes on exec), or raise why it does not."""
+    report = control.receive(ours.fileno())
+    if report is not None and report.error:
+        os.waitpid(helper, 0)
+        raise EngineError(name, report.error, path=report.path, remedy=report.remedy)
+
+
+def _enter(target: _Target, entry: Entry, child: Child, streams: list[int]) -> None:
+    """Helper process: joins everything that the jail consists of, and waits for the command; it never returns."""
+    try:
+        _join(target, {child.fd, *streams})
+        slave = _send_terminal(child.fd) if entry.terminal else -1
+        command = os.fork()
+        if command == 0:
+            _run_command(target, entry, child, [slave] * 3 if entry.terminal else streams)
+        processes.close_descriptors(())
+        os._exit(_wait_for(command))
+    except Exception as error:
+        child.fail(error)
+    finally:
+        os._exit(_FAILED)
+
+
+def _join(target: _Target, keep: set[int]) -> None:
+    """The group first: limits, devices and sockets go by the group of whoever makes them.
+
+    Undumpable before the first namespace, and again after the change of credentials: whoever may trace us in there
+    would have our memory and our descriptors.
+    """
+    processes.set_parent_death_signal(signal.SIGKILL)
+    processes.set_undumpable()
+    processes.reset_signals()
+    processes.forbid_imports()
+    os.umask(0o022)
+    processes.close_descriptors({target.pidfd, *keep})
+    status.group(target.name).join()
+    with contextlib.suppress(KernelError):
+        # Kernels before 5.6 have no time namespaces.
+        namespaces.setns(target.pidfd, namespaces.NEWTIME)
+    namespaces.setns(target.pidfd, _ALL_NAMESPACES)
+    os.close(target.pidfd)
+    become(uid=0, gid=0, groups=[])
+    processes.set_undumpable()
+    processes.set_parent_death_signal(signal.SIGKILL)
+
+
+def _send_terminal(fd: int) -> int:
+    """Make a pseudo-terminal in the jail, give its master to the caller, and keep the slave."""
+    master, slave = terminals.open_terminal()
+    sender = socket.socket(fileno=os.dup(fd))
+    sender.sendmsg([b"t"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master]))])
+    sender.close()
+    os.close(master)
+    return slave
+
+
+def _wait_for(command: int) -> int:
+    for number in _FORWARDED:
+        signal.signal(number, lambda received, _: os.kill(command, received))
+    code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
+    return code if code >= 0 else 128 - code
+
+
+def _run_command(target: _Target, entry: Entry, child: Child, streams: list[int]) -> None:
+    """The process that becomes the command; it never returns."""
+    try:
+        processes.set_undumpable()
+        if entry.terminal:
+            terminals.make_controlling(streams[0])
+        else:
+            os.setsid()
+        for number, fd in enumerate(_moved_up(streams)):
+            os.dup2(fd, number)
+        processes.close_descriptors({child.fd})
+        os.set_inheritable(child.fd, False)
+        processes.join_new_keyring()
+        account = accounts.look_up(entry.user)
+        command = entry.command or (account.shell, "-l")
+        environment = _environment(target, entry, account)
+        programs.find(command[0], environment["PATH"])
+        accounts.enter_directory(entry.workdir or account.home, required=bool(entry.workdir))
+        privileges.impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
+        processes.set_parent_death_signal(signal.SIGKILL)
+        os.execvpe(command[0], list(command), environment)
+    except Exception as error:
+        child.fail(error)
+    finally:
+        os._exit(_FAILED)
+
+
+def _moved_up(streams: list[int]) -> list[int]:
+    """Copies above 2, so that no dup2 overwrites a stream that is still to be copied."""
+    return [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in streams]
+
+
+def _environment(target: _Target, entry: Entry, account: accounts.Account) -> dict[str, str]:
+    base = {"PATH": PATH, "HOME": account.home, "USER": account.name, "container": "jail"}
+    if entry.terminal:
+        base["TERM"] = "xterm"
+    return {**base, **target.environment, **entry.environment}

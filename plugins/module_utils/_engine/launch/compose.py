@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ..._kernel import files
+from ..._model.allocation import Allocation
+from .. import places, privileges
+from ..errors import EngineError
+from ..resolver import resolver_files
+from ..rootfs.roots import overlay_layers
+from .reaper import find_reaper
+from .recipe import Mount, Recipe
+
+
+def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
+    """Everything that the start of a jail needs, from its effective document and what it has of the host.
+
+    EngineError for what can be seen to fail beforehand: a mount's source that is not there, or an rlimit that this
+    engine cannot give.
+    """
+    name = document["name"]
+    system = document["caps"]["profile"] == "vps"
+    return Recipe(
+        name=name,
+        hostname=document["hostname"],
+        layers=overlay_layers(name),
+        user_namespace=places.namespace(name, "user"),
+        network="" if document["ip"]["mode"] == "host" else places.namespace(name, "net"),
+        cgroup=places.cgroup(name),
+        id_base=allocation.uid_base,
+        init=_init(document),
+        command=tuple(document.get("command", ())),
+        user=document["user"],
+        workdir=document["workdir"],
+        ceiling=_ceiling(document),
+        system=system,
+        environment=document["environment"],
+        mounts=tuple(_mount(name, number, mount) for number, mount in enumerate(document["mounts"])),
+        rlimits={limit: _rlimit(value) for limit, value in document["rlimits"].items()},
+        sysctls=document["sysctls"],
+        files=resolver_files(document),
+    )
+
+
+def _init(document: Mapping[str, Any]) -> str:
+    if document["init"] != "auto":
+        return str(document["init"])
+    return find_reaper(pausing=not document.get("command"))
+
+
+def _ceiling(document: Mapping[str, Any]) -> privileges.Ceiling:
+    """Most jails of a host are alike in their privileges, so a filter is compiled once for all of them."""
+    key = files.canonical_json({"caps": document["caps"], "init": document["init"]})
+    return _compiled(key, os.uname().machine)
+
+
+@lru_cache(maxsize=64)
+def _compiled(key: str, architecture: str) -> privileges.Ceiling:
+    import json
+
+    return privileges.compile_ceiling(json.loads(key), architecture=architecture)
+
+
+def _mount(name: str, number: int, mount: Mapping[str, Any]) -> Mount:
+    option = f"mounts[{number}]"
+    source = mount.get("source", "") if mount["type"] == "bind" else ""
+    if source and not os.path.exists(source):
+        raise EngineError(name, f"{source!r} does not exist", path=f"{option}.source", remedy="make it first")
+    return Mount(option, source, mount["target"], mount["read_only"], mount.get("size", ""))
+
+
+def _rlimit(value: Mapping[str, Any]) -> tuple[int, int]:
+    soft, hard = (resource.RLIM_INFINITY if part == "unlimited" else int(part) for part in (value["soft"], value["hard"]))
+    return soft, hard

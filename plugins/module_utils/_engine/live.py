@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._kernel.cgroup_limits import KNOBS
+from .._model.document import effective
+from .._model.live import Live
+from . import limits, network, status, store
+from .rootfs import roots
+
+
+def observe(name: str, document: Mapping[str, Any] | None) -> Live:
+    """What is true of a jail now; ``document`` is the stored one. Reads only, some milliseconds."""
+    state = store.read_state(name)
+    if document is None and state is None and not status.group(name).exists():
+        return Live(network=network.observe(name), rootfs=_source(name))
+    full = effective(document) if document else None
+    run_state = status.run_state(name)
+    started = store.read_started(name) if run_state in ("running", "frozen") else None
+    return Live(
+        state=run_state,
+        started=started,
+        limits=_limits(name, full),
+        unenforced=_unenforced(),
+        network=network.observe(name, started or full),
+        rootfs=_source(name),
+        restart_pending=status.awaits_restart(state),
+        detail=state.message if state and run_state in ("failed", "stuck") else "",
+    )
+
+
+def _source(name: str) -> Mapping[str, Any] | None:
+    manifest = roots.read(name)
+    return manifest.source if manifest else None
+
+
+def _limits(name: str, full: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    group = status.group(name)
+    if not group.exists():
+        return None
+    return limits.observe_limits(group, full["limits"] if full else {})
+
+
+def _unenforced() -> tuple[str, ...]:
+    controllers = status.hierarchies().controllers
+    missing = [limit for limit, knob in KNOBS.items() if knob.controller not in controllers]
+    return (*missing, *(() if "blkio" in controllers else ("io",)))

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, replace
+
+from .._kernel import files
+from .._kernel.errors import KernelError
+from .._model.document import effective
+from . import allocations, limits, places, status, store
+from .errors import EngineError
+from .launch.compose import compose
+from .launch.launcher import Launch, Launched
+from .store import RuntimeState
+
+
+@dataclass
+class Starting:
+    """A jail whose start is under way: ``launch`` carries it on, ``finish`` or ``abandon`` ends it."""
+
+    name: str
+    launch: Launch
+    state: RuntimeState
+    output: int
+
+    def finish(self, launched: Launched) -> RuntimeState:
+        """Record that the jail runs."""
+        self.state = replace(
+            self.state, phase="running", pid=launched.pid, start_time=launched.start_time, started_at=time.time()
+        )
+        store.write_state(self.name, self.state)
+        self.launch.close()
+        return self.state
+
+    def abandon(self, error: Exception) -> None:
+        """End what was started, and record why it did not become a running jail."""
+        self.launch.close()
+        os.close(self.output)
+        status.clear_remains(self.name, phase="failed", message=str(error))
+
+
+def begin(name: str, *, restarts: int = 0) -> Starting:
+    """Begin the start of a jail from its document on disk. Callers hold its lock; its namespaces are pinned.
+
+    The record comes before everything that it speaks of, so that whoever finds it after a crash knows what to clear.
+    EngineError and KernelError leave nothing behind but the record.
+    """
+    document = store.read_document(name)
+    allocation = allocations.find(name)
+    if document is None or allocation is None:
+        raise EngineError(name, "is not defined", remedy="define it with the jail module first")
+    full = effective(document)
+    status.clear_remains(name)
+    state = RuntimeState(
+        phase="starting", boot_id=store.boot_id(), instance=store.new_instance(), goal="running", restarts=restarts
+    )
+    store.write_state(name, state)
+    try:
+        recipe = compose(full, allocation)
+        group = status.group(name)
+        group.create()
+        limits.set_limits(group, full["limits"], jail=name)
+        if recipe.system:
+            group.delegate(allocation.uid_base, allocation.uid_base)
+        files.write_json(places.started_document(name), full, sync=False)
+        files.write_json(places.ceiling(name), recipe.ceiling.to_json(), sync=False)
+        output = open_output(name, allocation.uid_base)
+        return Starting(name, Launch(recipe, output), state, output)
+    except (KernelError, EngineError, OSError) as error:
+        status.clear_remains(name, phase="failed", message=str(error))
+        raise
+
+
+def open_output(name: str, owner: int) -> int:
+    """The FIFO that a jail prints to, opened for both directions: its writers outlive any reader (fifo(7)).
+
+    It belongs to the jail's root, so that a program may open /dev/stdout again.
+    """
+    path = places.output(name)
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(path, 0o600)
+    os.chown(path, owner, owner)
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)

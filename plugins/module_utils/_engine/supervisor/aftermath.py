@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+
+from ..._kernel import processes
+from ..._model.document import effective
+from .. import status, store
+from ..errors import EngineError
+from ..store import RuntimeState
+
+LONGEST_DELAY = 300.0
+# A jail that ran this long has recovered: its next failure is the first one again.
+HEALTHY_SECONDS = 60.0
+
+
+def settle(name: str, instance: str, exit_status: int | None) -> None:
+    """Clear the remains of a jail whose init has ended by itself, and record how it ended.
+
+    Waits for the jail's lock: when whoever holds it is stopping or restarting this jail, there is nothing left to do.
+    """
+    with store.lock(name):
+        state = store.read_state(name)
+        if state is None or state.instance != instance or state.phase != "running" or status.is_alive(state):
+            return
+        with contextlib.suppress(EngineError):
+            status.clear_remains(name, phase="stopped" if exit_status == 0 else "failed", message=_ending(exit_status))
+        after = store.read_state(name)
+        if after is not None:
+            store.write_state(name, replace(after, exit_status=exit_status))
+
+
+def _ending(exit_status: int | None) -> str:
+    if exit_status is None:
+        return "its init ended while no supervisor watched"
+    if exit_status < 0:
+        return f"its init was killed by signal {-exit_status}"
+    return f"its init exited with status {exit_status}"
+
+
+def restart_delay(name: str, state: RuntimeState, *, ran_for: float) -> tuple[float, int] | None:
+    """Seconds to wait before a jail is started again, and how many restarts in a row that makes; None for never.
+
+    The document's delay doubles with each restart in a row, up to five minutes.
+    """
+    document = store.read_document(name)
+    if document is None or state.goal != "running":
+        return None
+    policy = effective(document)["restart"]
+    if policy["policy"] == "never" or (policy["policy"] == "on-failure" and state.exit_status == 0):
+        return None
+    restarts = 1 if ran_for >= HEALTHY_SECONDS else state.restarts + 1
+    if policy["maximum"] and restarts > policy["maximum"]:
+        return None
+    return min(LONGEST_DELAY, float(policy["delay"]) * 2 ** min(restarts - 1, 16)), restarts
+
+
+def in_child(function: object, *arguments: object) -> int:
+    """Fork a child of the supervisor for work that may wait for locks; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        processes.close_descriptors(())
+        processes.reset_signals()
+        function(*arguments)  # type: ignore[operator]
+    except Exception:
+        os._exit(1)
+    finally:
+        os._exit(0)

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from typing import Any
+
+from ..._kernel.cgroups import Cgroup
+from ..._model.document import effective
+from .. import allocations, hooks, network, places, status, store
+from ..errors import EngineError
+from . import protocol
+
+_PATIENCE_SECONDS = 10.0
+
+
+def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
+    """Start a jail through the supervisor, with its hooks. Callers hold its lock; ``document`` is the effective one.
+
+    What belongs to the definition but not to the disk (pinned namespaces, the network) is made first if it is
+    missing, as it is after a boot of the host.
+    """
+    allocation = allocations.claim(name)
+    allocations.ensure_user_namespace(allocation)
+    network.ensure(document, allocation.index)
+    hooks.run_all(name, "prestart", document)
+    connection = connect()
+    with connection:
+        protocol.send(connection, {"do": protocol.START, "jail": name, "restarts": restarts})
+        answer = protocol.raise_failure(name, protocol.receive(connection))
+    hooks.run_all(name, "poststart", document, pid=int(answer["pid"]))
+
+
+def restart_ended(name: str, instance: str, restarts: int) -> None:
+    """Start a jail again that has ended by itself, unless somebody did something about it in the meantime."""
+    with store.lock(name):
+        state = store.read_state(name)
+        document = store.read_document(name)
+        if document is None or state is None or state.instance != instance or state.goal != "running":
+            return
+        if state.phase in ("failed", "stopped") and not status.is_alive(state):
+            start(name, effective(document), restarts=restarts)
+
+
+def connect() -> socket.socket:
+    """A connection to the host's supervisor, which is started if there is none, and replaced if it is of another version."""
+    connection = _try_connect()
+    if connection is not None:
+        from ..install import engine_version
+
+        if _version(connection) == engine_version():
+            return connection
+        _dismiss(connection)
+    return _spawn_and_connect()
+
+
+def _try_connect() -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    try:
+        connection.connect(places.SUPERVISOR_SOCKET)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _version(connection: socket.socket) -> str:
+    try:
+        protocol.send(connection, {"do": protocol.PING})
+        answer = protocol.receive(connection)
+    except OSError:
+        return ""
+    return str((answer or {}).get("version", ""))
+
+
+def _dismiss(connection: socket.socket) -> None:
+    """Have a supervisor of another version leave; its jails stay, and its successor adopts them."""
+    with connection, contextlib.suppress(OSError):
+        protocol.send(connection, {"do": protocol.LEAVE})
+        protocol.receive(connection)
+
+
+def _spawn_and_connect() -> socket.socket:
+    from ..install import ensure_engine
+
+    program = ensure_engine()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    _spawn([*program, "supervisor"])
+    while time.monotonic() < deadline:
+        connection = _try_connect()
+        if connection is not None:
+            return connection
+        time.sleep(0.005)
+    raise EngineError("", "the supervisor does not answer", remedy="look for its reasons with: jailctl supervisor")
+
+
+def _spawn(command: list[str]) -> None:
+    """Start a daemon: the child of a child, in a session and a control group of its own, with nothing of ours.
+
+    A task whose output a daemon holds would never end, and a daemon in the control group of somebody's login would be
+    killed with it (logind.conf(5), KillUserProcesses).
+    """
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        group = Cgroup(status.hierarchies(), f"{places.CGROUP}/.supervisor")
+        group.create()
+        group.join()
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.closerange(3, 4096)
+        os.chdir("/")
+        os.execve(command[0], command, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    finally:
+        os._exit(1)

@@ -1,0 +1,275 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..._kernel import files, processes
+from ..._kernel.errors import KernelError
+from .. import places, start, store
+from ..errors import EngineError
+from ..start import Starting
+from ..store import RuntimeState
+from . import aftermath, client, protocol
+from .watch import Watched, adopt, died_unseen, running, watch
+
+# A supervisor with nothing to watch stays this long for the next request, and ends.
+IDLE_SECONDS = 3.0
+
+
+class Server:
+    """The built-in supervisor: one process a host, one loop, no threads.
+
+    It starts jails from its warm memory, moves their output into logs, and starts them again by their policy.
+    Whatever may wait (for a lock, for a hook) is done by a forked child. It can be killed at any time: jails do not
+    depend on it, and the next one adopts them.
+    """
+
+    def __init__(self, listener: socket.socket, version: str, *, stay: bool = False) -> None:
+        self.version = version
+        self.stay = stay
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._starts: dict[str, tuple[Starting, socket.socket]] = {}
+        self._watched: dict[str, Watched] = {}
+        self._children: dict[int, Callable[[], None]] = {}
+        self._timers: dict[str, tuple[float, int]] = {}
+        self._connections: set[socket.socket] = set()
+        self._leaving = False
+        self._idle_since = time.monotonic()
+
+    def serve(self) -> None:
+        """Run until there is nothing to watch any more (unless told to ``stay``), or until told to leave."""
+        processes.set_undumpable()
+        processes.set_child_subreaper()
+        signals, wakeup = _signal_pipe()
+        self._register(signals, lambda: self._reap(signals))
+        self._register(self._listener.fileno(), self._accept)
+        for name in running():
+            watched = adopt(name)
+            if watched:
+                self._watch(watched)
+        for name in died_unseen():
+            self._settle(name, None, ran_for=0.0)
+        while not self._is_done():
+            for key, _ in self._selector.select(self._timeout()):
+                key.data()
+            self._run_timers()
+            self._give_up_starts()
+        os.close(wakeup)
+
+    # The loop
+
+    def _register(self, fd: int, callback: Callable[[], None]) -> None:
+        self._selector.register(fd, selectors.EVENT_READ, callback)
+
+    def _is_done(self) -> bool:
+        if self._starts or self._children:
+            return False
+        if self._leaving:
+            return True
+        if self.stay or self._watched or self._timers or self._connections:
+            self._idle_since = time.monotonic()
+        return time.monotonic() - self._idle_since >= IDLE_SECONDS
+
+    def _timeout(self) -> float | None:
+        moments = [moment for moment, _ in self._timers.values()]
+        moments += [starting.launch.deadline for starting, _ in self._starts.values()]
+        if not self._watched and not self._connections:
+            moments.append(self._idle_since + IDLE_SECONDS)
+        return max(0.0, min(moments) - time.monotonic()) + 0.001 if moments else None
+
+    # Requests
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        self._connections.add(connection)
+        self._register(connection.fileno(), lambda: self._answer(connection))
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            request = protocol.receive(connection)
+        except (OSError, ValueError):
+            request = None
+        if request is None:
+            self._hang_up(connection)
+        elif request["do"] == protocol.START:
+            self._begin(str(request["jail"]), int(request.get("restarts", 0)), connection)
+        elif request["do"] == protocol.LEAVE:
+            self._leaving = True
+            self._say(connection, {"ok": True})
+        else:
+            self._say(connection, {"ok": True, "version": self.version, "pid": os.getpid()})
+
+    def _hang_up(self, connection: socket.socket) -> None:
+        self._connections.discard(connection)
+        self._selector.unregister(connection)
+        connection.close()
+
+    @staticmethod
+    def _say(connection: socket.socket, answer: dict[str, Any]) -> None:
+        # A client that has gone reads the outcome from the jail's state.
+        with contextlib.suppress(OSError):
+            protocol.send(connection, answer)
+
+    # Starts
+
+    def _begin(self, name: str, restarts: int, connection: socket.socket) -> None:
+        self._timers.pop(name, None)
+        try:
+            if name in self._starts:
+                raise EngineError(name, "is being started already")
+            starting = start.begin(name, restarts=restarts)
+        except (EngineError, KernelError, OSError) as error:
+            self._say(connection, protocol.failure(error))
+            return
+        self._starts[name] = (starting, connection)
+        self._register(starting.launch.fd, lambda: self._advance(name))
+
+    def _advance(self, name: str) -> None:
+        starting, connection = self._starts[name]
+        fd = starting.launch.fd
+        try:
+            launched = starting.launch.advance()
+        except (EngineError, KernelError, OSError) as error:
+            self._abandon(name, error)
+            return
+        if launched is None:
+            return
+        self._selector.unregister(fd)
+        del self._starts[name]
+        state = starting.finish(launched)
+        os.close(launched.pidfd)
+        self._say(connection, {"ok": True, "pid": state.pid})
+        if name in self._watched:
+            self._forget(self._watched[name])
+        try:
+            self._watch(watch(name, state, starting.output))
+        except KernelError:
+            os.close(starting.output)
+            self._settle(name, self._exit_status(state.pid), ran_for=0.0)
+
+    def _abandon(self, name: str, error: Exception) -> None:
+        starting, connection = self._starts.pop(name)
+        self._selector.unregister(starting.launch.fd)
+        try:
+            starting.abandon(error)
+        except EngineError as stuck:
+            error = stuck
+        self._say(connection, protocol.failure(error))
+
+    def _give_up_starts(self) -> None:
+        now = time.monotonic()
+        for name in [name for name, (starting, _) in self._starts.items() if starting.launch.deadline < now]:
+            self._abandon(name, EngineError(name, "the start did not end in time and was given up"))
+
+    # Running jails
+
+    def _watch(self, watched: Watched) -> None:
+        self._watched[watched.name] = watched
+        self._register(watched.output, watched.drain)
+        self._register(watched.pidfd, lambda: self._ended(watched))
+
+    def _forget(self, watched: Watched) -> None:
+        self._selector.unregister(watched.output)
+        self._selector.unregister(watched.pidfd)
+        watched.close()
+        if self._watched.get(watched.name) is watched:
+            del self._watched[watched.name]
+
+    def _ended(self, watched: Watched) -> None:
+        watched.drain(everything=True)
+        self._forget(watched)
+        exit_status = self._exit_status(watched.state.pid)
+        self._settle(watched.name, exit_status, ran_for=time.time() - watched.state.started_at)
+
+    @staticmethod
+    def _exit_status(pid: int) -> int | None:
+        """How our child ended; None for an adopted jail, whose parent is somebody else."""
+        try:
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        except ChildProcessError:
+            return None
+
+    def _settle(self, name: str, exit_status: int | None, *, ran_for: float) -> None:
+        state = store.read_state(name)
+        if state is None or state.phase != "running":
+            return
+        pid = aftermath.in_child(aftermath.settle, name, state.instance, exit_status)
+        self._children[pid] = lambda: self._plan_restart(name, state, ran_for)
+
+    def _plan_restart(self, name: str, before: RuntimeState, ran_for: float) -> None:
+        state = store.read_state(name)
+        if state is None or state.instance != before.instance or state.phase not in ("failed", "stopped"):
+            return
+        try:
+            plan = aftermath.restart_delay(name, state, ran_for=ran_for)
+        except (EngineError, KernelError):
+            return
+        if plan:
+            self._timers[name] = (time.monotonic() + plan[0], plan[1])
+
+    def _run_timers(self) -> None:
+        now = time.monotonic()
+        for name in [name for name, (moment, _) in self._timers.items() if moment <= now]:
+            _, restarts = self._timers.pop(name)
+            state = store.read_state(name)
+            if state is not None:
+                pid = aftermath.in_child(client.restart_ended, name, state.instance, restarts)
+                self._children[pid] = lambda: None
+
+    def _reap(self, signals: int) -> None:
+        """Our own children, by their pids: the inits of jails are left to ``_ended``, which wants their status."""
+        os.read(signals, 4096)
+        for pid in list(self._children):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._children.pop(pid)()
+
+
+def _signal_pipe() -> tuple[int, int]:
+    """A pipe that becomes readable with every SIGCHLD; SIGTERM and SIGINT end the process, which jails survive."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    return reader, writer
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[socket.socket]:
+    """The socket that requests come to, for the host's root alone; it goes with us."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(places.SUPERVISOR_SOCKET)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as listener:
+        listener.bind(places.SUPERVISOR_SOCKET)
+        listener.listen(128)
+        try:
+            yield listener
+        finally:
+            os.unlink(places.SUPERVISOR_SOCKET)
+
+
+def main(version: str, *, stay: bool = False) -> int:
+    """Supervise this host's jails until there are none; exit status 0, also when somebody else does it already."""
+    os.umask(0o077)
+    os.chdir("/")
+    lock = files.Lock(f"{places.RUNTIME}/.supervisor.lock", timeout=0.0)
+    store.prepare_directories()
+    try:
+        lock.acquire()
+    except files.LockBusy:
+        return 0
+    with _listening() as listener:
+        Server(listener, version, stay=stay).serve()
+    return 0

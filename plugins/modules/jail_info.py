@@ -1,0 +1,183 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: jail_info
+short_description: Look at the jails of a host
+version_added: 1.0.0
+author:
+  - The hosting.jails contributors (@hosting-jails)
+description:
+  - Returns a row for each jail of a host, as C(jls), C(vserver-stat) and C(vps) did, from the kernel's live state.
+  - It reads only, and takes no lock.
+extends_documentation_fragment:
+  - hosting.jails._attributes
+  - hosting.jails._attributes.reading
+options:
+  names:
+    description:
+      - Names of the jails to look at. Without it, all jails that match O(labels).
+      - A name that no jail has fails the task.
+    type: list
+    elements: str
+  labels:
+    description:
+      - Labels that a jail must have, with these values.
+    type: dict
+    default: {}
+  gather:
+    description:
+      - What to return of each jail.
+      - V(status) is always there, as the row itself. Each of the others adds a key of its name.
+    type: list
+    elements: str
+    choices: [status, processes, resources, network, privileges, disk, document]
+    default: [status]
+seealso:
+  - module: hosting.jails.jail
+"""
+
+EXAMPLES = r"""
+---
+- name: All jails
+  hosting.jails.jail_info:
+  register: host
+
+- name: A table of them
+  ansible.builtin.debug:
+    msg: "{{ host.jails | map(attribute='name') | zip(host.jails | map(attribute='state')) }}"
+
+- name: What one customer's jails use
+  hosting.jails.jail_info:
+    labels: {customer: acme}
+    gather: [resources, disk]
+"""
+
+RETURN = r"""
+---
+jails:
+  description: The jails, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the jail.
+      type: str
+      sample: web1
+    state:
+      description: One of V(stopped), V(running), V(frozen), V(failed), V(stuck).
+      type: str
+      sample: running
+    id:
+      description: Number of the jail on this host. Its user ids and its interface follow from it.
+      type: int
+      sample: 1
+    pid:
+      description: Process id of its init as the host sees it, null when it does not run.
+      type: int
+      sample: 4711
+    uptime:
+      description: Seconds since its start, null when it does not run.
+      type: int
+      sample: 86400
+    hostname:
+      description: Host name that the jail sees.
+      type: str
+      sample: web1
+    addresses:
+      description: Addresses of the jail.
+      type: list
+      elements: str
+      sample: [10.20.0.11/32]
+    labels:
+      description: Labels of the jail.
+      type: dict
+      sample: {customer: acme}
+    autostart:
+      description: Whether it is started when the host boots.
+      type: bool
+      sample: true
+    restarts:
+      description: How many times in a row its policy has started it again.
+      type: int
+      sample: 0
+    exit_status:
+      description: How its init ended, negative for a signal, null when it runs or that is not known.
+      type: int
+      sample: 1
+    message:
+      description: Why it failed.
+      type: str
+      sample: its init exited with status 1
+    processes:
+      description: Its processes. C(memory) is in bytes, C(jail_pid) is what the jail calls the process.
+      returned: O(gather) has V(processes)
+      type: list
+      elements: dict
+      sample: [{pid: 4711, jail_pid: 1, uid: 655360, state: S, memory: 700416, command: catatonit -- nginx}]
+    resources:
+      description: What it uses and what it may use. Bytes, processes, microseconds of processor time since the start.
+      returned: O(gather) has V(resources)
+      type: dict
+      sample: {used: {memory: 9437184, pids: 3, cpu_usec: 81000, oom_kills: 0}, limits: {memory: 256M, pids: 128}}
+    network:
+      description: Its network as the kernel has it.
+      returned: O(gather) has V(network)
+      type: dict
+      sample: {mode: vnet, addresses: [10.20.0.11/32], mtu: 1500, up: true, interface: jl1}
+    privileges:
+      description: The capabilities that no process of it can exceed, and what this kernel makes of what was asked for.
+      returned: O(gather) has V(privileges)
+      type: dict
+      sample: {capabilities: [CHOWN, KILL], no_new_privileges: true, seccomp: true}
+    disk:
+      description: Its root file system. C(used) is what the jail itself has written, in bytes.
+      returned: O(gather) has V(disk)
+      type: dict
+      sample: {source: {template: debian}, template: debian, stale: false, used: 65536}
+    document:
+      description: Its document, with values that look like secrets hidden.
+      returned: O(gather) has V(document)
+      type: dict
+      sample: {name: web1, command: [nginx]}
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._engine import report, store
+from ..module_utils._engine.errors import EngineError
+from ..module_utils._engine.module import run
+
+
+def look(module: AnsibleModule) -> dict[str, Any]:
+    """The module's result."""
+    known = store.names()
+    wanted = module.params["names"] if module.params["names"] is not None else known
+    for number, name in enumerate(wanted):
+        if name not in known:
+            raise EngineError(name, "there is no such jail on this host", path=f"names[{number}]")
+    rows = [report.describe(name, tuple(module.params["gather"])) for name in sorted(set(wanted))]
+    labels = module.params["labels"]
+    return {"changed": False, "jails": [row for row in rows if labels.items() <= row["labels"].items()]}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    spec = {
+        "names": {"type": "list", "elements": "str"},
+        "labels": {"type": "dict", "default": {}},
+        "gather": {"type": "list", "elements": "str", "choices": list(report.GATHER), "default": ["status"]},
+    }
+    run(AnsibleModule(argument_spec=spec, supports_check_mode=True), look)
+
+
+if __name__ == "__main__":
+    main()
