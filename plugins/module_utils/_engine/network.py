@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from .._kernel import files, links, namespaces
 from .._kernel.namespace_owner import own
+from .._kernel.rtnetlink import Link
+from .._model.allocation import Allocation
 from .._model.live import NetworkLive
 from . import network_state, places
 from .errors import EngineError
@@ -47,18 +48,28 @@ def observe(jail: str, document: Mapping[str, Any] | None = None) -> NetworkLive
     facts = network_state.read(jail)
     if not facts.owner and facts.host is None:
         return None
-    mode = network_state.mode_of(facts)
+    mode, own_user_namespace = network_state.mode_of(facts), facts.owner not in (0, own())
     if facts.host is None or facts.jail is None:
         bare = Wanted(jail=jail, link="", mode="none", owns_its_stack=False)
         whole = mode == "none" and facts.host is facts.jail and not network_state.pending(bare, facts)
-        return NetworkLive(mode=mode, addresses=(), mtu=None, up=whole)
-    want = _implied(jail, facts.host, facts.jail)
-    if document is not None:
-        want = replace(network_state.wanted(document, 0), link=facts.host.link.name)
-    up = want.mode == mode and facts.paired and not network_state.pending(want, facts)
+        return NetworkLive(mode=mode, up=whole, own_user_namespace=own_user_namespace)
+    if document is None:
+        want = _implied(jail, facts.host, facts.jail)
+    else:
+        want = network_state.wanted(document, _index_of(facts.host.link))
     return NetworkLive(
-        mode=mode, addresses=_live_addresses(want, facts.host, facts.jail), mtu=facts.jail.link.mtu, up=up
+        mode=mode,
+        addresses=_live_addresses(want, facts.host, facts.jail),
+        mtu=facts.jail.link.mtu,
+        up=want.mode == mode and not _is_leftover(want, facts) and not network_state.pending(want, facts),
+        own_user_namespace=own_user_namespace,
     )
+
+
+def _index_of(link: Link) -> int:
+    """Number in the name of a host end, 0 where somebody has given it another name."""
+    digits = link.name[2:]
+    return int(digits) if digits.isdigit() else 0
 
 
 def _implied(jail: str, host: End, inside: End) -> Wanted:
@@ -170,7 +181,7 @@ def remove(jail: str, index: int | None = None) -> bool:
 
     Without ``index`` it also finds a host end under another name than the jail's own, by a look at all links.
     """
-    link_name = "" if index is None else network_state.host_link(index)
+    link_name = "" if index is None else Allocation(jail, index).interface
     path = places.namespace(jail, "net")
     removed = os.path.exists(path)
     with Changes(Wanted(jail=jail, link=link_name, mode="none", owns_its_stack=False)) as changes:

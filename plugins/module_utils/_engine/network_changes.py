@@ -135,18 +135,33 @@ class Changes:
         try:
             getattr(connection, step.method)(*step.arguments, **step.options)
         except KernelError as error:
-            if error.errno != errno.EEXIST or step.method != "add_route":
+            refusal = self._refusal(step, error)
+            if refusal is None:
                 raise
-            to = step.arguments[1]
-            if step.where == "host":
-                # The kernel is the last judge: two runs that define two jails with one address meet here.
-                raise conflict(self._want, self._want.addresses.index(to), "this host routes it elsewhere") from error
-            raise EngineError(
-                self._want.jail,
-                f"the jail has another route to {to}",
-                path="ip.routes",
-                remedy=f"remove that one inside the jail: ip route delete {to}",
-            ) from error
+            raise refusal from error
+
+    def _refusal(self, step: Step, error: KernelError) -> EngineError | None:
+        """What a kernel's refusal means to the operator, None where its own words say it best."""
+        want = self._want
+        if step.method == "filter_ingress" and error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENOSYS):
+            return EngineError(
+                want.jail,
+                f"this kernel cannot hold a jail to its addresses ({error})",
+                path="ip.mode",
+                remedy="give it the modules sch_ingress and cls_bpf",
+            )
+        if step.method != "add_route" or error.errno != errno.EEXIST:
+            return None
+        to = step.arguments[1]
+        if step.where == "host":
+            # The kernel is the last judge: two runs that define two jails with one address meet here.
+            return conflict(want, want.addresses.index(to), "this host routes it elsewhere")
+        return EngineError(
+            want.jail,
+            f"the jail has another route to {to}",
+            path="ip.routes",
+            remedy=f"remove that one inside the jail: ip route delete {to}",
+        )
 
 
 def _set_parameters(want: Wanted) -> None:

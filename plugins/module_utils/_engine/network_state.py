@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from .._kernel import files, namespaces, sysctls
+from .._kernel import files, namespaces, source_filter, sysctls
 from .._kernel.links import ROUTE_PROTOCOL
 from .._kernel.namespace_owner import owner
 from .._kernel.rtnetlink import RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, Link, Reader, Route
+from .._model.allocation import Allocation
 from . import places
 from .errors import EngineError
 
@@ -41,11 +42,6 @@ def mark(jail: str) -> str:
 def marked_jail(alias: str) -> str:
     """Name of the jail that an ifalias of ours names, empty for a link that is not ours."""
     return alias[len(_MARK) + 1 :] if alias.startswith(f"{_MARK} ") else ""
-
-
-def host_link(index: int) -> str:
-    """Name of the host end; a name, unlike a jail's, has only 15 characters."""
-    return f"jl{index}"
 
 
 @dataclass(frozen=True)
@@ -71,11 +67,15 @@ class Wanted:
 
 
 class End(NamedTuple):
-    """One end of the veth pair. Addresses without those that the kernel makes up; routes of the main table."""
+    """One end of the veth pair. Addresses without those that the kernel makes up; routes of the main table.
+
+    ``filter`` is the name of the program that judges what the link receives.
+    """
 
     link: Link
     addresses: frozenset[str]
     routes: tuple[Route, ...]
+    filter: str
 
 
 class Facts(NamedTuple):
@@ -105,22 +105,22 @@ class Step(NamedTuple):
 def wanted(document: Mapping[str, Any], index: int) -> Wanted:
     """Read an effective document. EngineError for a mode that this version does not know."""
     jail, ip = document["name"], document["ip"]
-    mode = ip["mode"]
+    mode, allocation = ip["mode"], Allocation(jail, index)
     owns_its_stack = document["caps"]["profile"] == "vps"
     if mode in ("none", "host"):
-        return Wanted(jail=jail, link=host_link(index), mode=mode, owns_its_stack=owns_its_stack)
+        return Wanted(jail=jail, link=allocation.interface, mode=mode, owns_its_stack=owns_its_stack)
     if mode != "vnet":
         raise EngineError(jail, f"{mode} is not available yet", path="ip.mode", remedy="use vnet, none or host")
     addresses = tuple(canonical_prefix(address) for address in ip["addresses"])
     return Wanted(
         jail=jail,
-        link=host_link(index),
+        link=allocation.interface,
         mode=mode,
         owns_its_stack=owns_its_stack,
         addresses=addresses,
         routes=_routes(addresses, ip["routes"]),
         mtu=ip.get("mtu") or DEFAULT_MTU,
-        mac=ip.get("mac") or stable_mac(jail),
+        mac=ip.get("mac") or allocation.mac,
     )
 
 
@@ -153,12 +153,6 @@ def canonical_prefix(text: str) -> str:
     return f"{socket.inet_ntop(family, socket.inet_pton(family, ip))}/{bits or full}"
 
 
-def stable_mac(jail: str) -> str:
-    """A locally administered MAC that outlives the jail's restarts and differs between hosts (machine-id(5))."""
-    machine = (files.read_text("/etc/machine-id") or "").strip()
-    return "02:" + sha256(f"{machine} {jail}".encode()).digest()[:5].hex(":")
-
-
 def read(jail: str, *, link_name: str = "") -> Facts:
     """Look at everything that belongs to a jail's network.
 
@@ -188,7 +182,7 @@ def _end(reader: Reader, link: Link) -> End:
         for address in reader.addresses(link.ifindex)
         if address.scope == RT_SCOPE_UNIVERSE or address.address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64")
     )
-    return End(link, addresses, tuple(reader.routes(link.ifindex)))
+    return End(link, addresses, tuple(reader.routes(link.ifindex)), reader.ingress_filter(link.ifindex))
 
 
 def _host_end(reader: Reader, jail: str, inside: Link | None, name: str) -> End | None:
@@ -243,6 +237,7 @@ def pending(want: Wanted, facts: Facts) -> list[Step]:
     host, jail = facts.host, facts.jail
     gateways = _gateways(want)
     steps += _parameter_steps(want)
+    steps += _filter_steps(want, host)
     steps += _link_step("host", host.link, alias=mark(want.jail), mtu=want.mtu, up=True)
     for address in sorted(gateways - host.addresses):
         steps.append(Step("host", "add_address", (host.link, address), {"scope": RT_SCOPE_LINK}))
@@ -258,6 +253,13 @@ def pending(want: Wanted, facts: Facts) -> list[Step]:
         if address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64"):
             steps.append(Step("host", "remove_address", (host.link, address), {}))
     return steps
+
+
+def _filter_steps(want: Wanted, host: End) -> list[Step]:
+    """The filter's name holds a digest of its program, by which it is known again."""
+    code = source_filter.program([address.partition("/")[0] for address in want.addresses], gateway=GATEWAY4)
+    name = f"{_MARK} {sha256(code).hexdigest()[:16]}"
+    return [] if host.filter == name else [Step("host", "filter_ingress", (host.link,), {"code": code, "name": name})]
 
 
 def _gateways(want: Wanted) -> frozenset[str]:
@@ -306,9 +308,9 @@ def _parameter_steps(want: Wanted) -> list[Step]:
 def _parameters(want: Wanted) -> dict[str, str]:
     """Kernel parameters of the host end.
 
-    A jail sends from no address but its own (rp_filter) and steers no routes of the host (redirects, router
-    advertisements). Without IPv6 addresses it gets no IPv6 wire to the host either. ``force_forwarding`` (Linux 6.17)
-    is to IPv6 what ``forwarding`` of a single link is to IPv4.
+    A jail sends from no address but its own (rp_filter, a second line behind ``source_filter``) and steers no routes of
+    the host (redirects, router advertisements). Without IPv6 addresses it gets no IPv6 wire to the host either.
+    ``force_forwarding`` (Linux 6.17) is to IPv6 what ``forwarding`` of a single link is to IPv4.
     """
     ipv4, ipv6 = f"net/ipv4/conf/{want.link}", f"net/ipv6/conf/{want.link}"
     values = {f"{ipv4}/rp_filter": "1", f"{ipv4}/forwarding": "1", f"{ipv4}/accept_redirects": "0"}

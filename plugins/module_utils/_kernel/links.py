@@ -13,16 +13,18 @@ a caller goes to the namespace (``namespaces.visiting``) and opens a socket ther
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from typing import Any
 
-from . import rtnetlink
+from . import bpf, rtnetlink
 from .errors import KernelError
 
 # rtm_protocol of every route that we make: nobody else's number in iproute2's rt_protos, so that we know ours again.
 ROUTE_PROTOCOL = 106
 _IFA_F_NODAD = 0x02
 _RTNH_F_ONLINK = 4
+_ETH_P_ALL = 3
 
 
 class Connection:
@@ -142,6 +144,32 @@ class Connection:
         """Remove a route, of ours unless another protocol is given; one that is gone is no error."""
         options = {**_route(link, to, via), "proto": protocol}
         self._tolerant((errno.ESRCH,), "remove", f"route {to} through {link.name}", "route", "del", **options)
+
+    def filter_ingress(self, link: rtnetlink.Link, *, code: bytes, name: str) -> None:
+        """Have a bpf program judge every packet that a link receives, in place of the one before without a gap.
+
+        KernelError ENOENT: the kernel has no sch_ingress or cls_bpf.
+        """
+        program = bpf.load(bpf.SCHED_CLS, code, "jail_ingress")
+        try:
+            self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", "tc", "add", "clsact", link.ifindex)
+            self._request(
+                "filter",
+                f"ingress of {link.name}",
+                "tc",
+                "replace-filter",
+                "bpf",
+                link.ifindex,
+                handle=1,
+                parent=rtnetlink.TC_INGRESS,
+                prio=1,
+                protocol=_ETH_P_ALL,
+                fd=program,
+                name=name,
+                direct_action=True,
+            )
+        finally:
+            os.close(program)
 
     def _tolerant(
         self, harmless: tuple[int, ...], operation: str, target: str, method: str, *arguments: Any, **options: Any

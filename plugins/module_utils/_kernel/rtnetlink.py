@@ -24,6 +24,7 @@ from .errors import KernelError
 _RTM_NEWLINK, _RTM_GETLINK = 16, 18
 _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
+_RTM_NEWTFILTER, _RTM_GETTFILTER = 44, 46
 _NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x01, 0x10, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
@@ -36,6 +37,7 @@ _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
 _RTM_F_FIB_MATCH = 0x2000
+_TCA_OPTIONS, _TCA_BPF_NAME = 2, 7
 _NESTED_OR_ORDER = 0xC000
 
 _HEADER = struct.Struct("=IHHII")
@@ -43,10 +45,13 @@ _ATTRIBUTE = struct.Struct("=HH")
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
+_TRAFFIC = struct.Struct("=BxxxiIII")
 
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RT_TABLE_MAIN = 254
 RTN_LOCAL = 2
+# Where the clsact qdisc takes filters for what a link receives (tc-bpf(8)).
+TC_INGRESS = 0xFFFFFFF2
 _RECEIVE_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 10
 # A dump that another process's change ran into is asked again; on a host that starts a fleet this happens.
@@ -166,6 +171,18 @@ class Reader:
                 return None
             raise
         return _parse_route(bodies[0])
+
+    def ingress_filter(self, link: int) -> str:
+        """Name of the bpf filter for what a link receives, empty where there is none."""
+        request = _TRAFFIC.pack(socket.AF_UNSPEC, link, 0, TC_INGRESS, 0)
+        try:
+            bodies = self._ask(_RTM_GETTFILTER, _NLM_F_DUMP, request, _RTM_NEWTFILTER, f"filters of link {link}")
+        except KernelError as error:
+            if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):
+                return ""
+            raise
+        options = [_unpack(_unpack(body[_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")) for body in bodies]
+        return next((_text(option[_TCA_BPF_NAME]) for option in options if _TCA_BPF_NAME in option), "")
 
     def _ask(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> list[bytes]:
         for _ in range(_DUMP_ATTEMPTS):

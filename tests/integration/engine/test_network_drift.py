@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +15,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._kernel import files
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.tests.integration.engine import network_host as host
 
-pytest.importorskip("pyroute2")
+pyroute2 = pytest.importorskip("pyroute2")
 pytestmark = pytest.mark.usefixtures("private_host")
 
 DOCUMENT = host.jail(
@@ -64,10 +63,16 @@ DAMAGE: dict[str, Callable[[], None]] = {
     "the link on the host is deleted": _on_host(lambda c: c.delete(host.link("jl1"))),
     "the host route is removed": _on_host(lambda c: c.remove_route(host.link("jl1"), "10.20.0.11/32")),
     "the gateway is removed": _on_host(lambda c: c.remove_address(host.link("jl1"), "169.254.1.1/32")),
+    "the filter of the link is gone": lambda: _remove_filter("jl1"),
     "source validation is switched off": lambda: sysctls.write("net/ipv4/conf/jl1/rp_filter", "0"),
     "the host switches IPv6 off": lambda: sysctls.write("net/ipv6/conf/jl1/disable_ipv6", "1"),
     "the pin is gone": lambda: namespaces.unpin(places.namespace("web1", "net")),
 }
+
+
+def _remove_filter(name: str) -> None:
+    with pyroute2.IPRoute() as connection:
+        connection.tc("del", "clsact", host.link(name).ifindex)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -166,7 +171,7 @@ def test_a_link_that_is_not_ours_is_never_removed() -> None:
 
 def test_routes_of_the_administrator_through_a_jail_stay() -> None:
     network.ensure(DOCUMENT, 1)
-    sys.modules["pyroute2"].IPRoute().route("add", dst="10.50.0.0/16", oif=host.link("jl1").ifindex)
+    pyroute2.IPRoute().route("add", dst="10.50.0.0/16", oif=host.link("jl1").ifindex)
     live = network.observe("web1", DOCUMENT)
     assert live is not None and live.up
     network.change(DOCUMENT, host.jail("web1", "10.20.0.12/32"), 1)

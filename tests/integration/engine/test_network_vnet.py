@@ -62,24 +62,62 @@ def test_two_jails_reach_each_other_through_the_host(address: str) -> None:
         assert host.answers(address)
 
 
-def test_the_host_drops_what_a_jail_sends_from_an_address_of_another() -> None:
-    network.ensure(host.jail("web1", "10.20.0.11/32"), 1)
-    network.ensure(host.jail("web2", "10.20.0.12/32"), 2)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("169.254.1.1", 4000))
+@pytest.mark.parametrize(
+    ("own", "foreign", "gateway"),
+    [("10.20.0.11", "10.20.0.12", "169.254.1.1"), ("fd00:20::11", "fd00:20::12", "fe80::1")],
+)
+def test_the_host_drops_what_a_jail_sends_from_another_address(own: str, foreign: str, gateway: str) -> None:
+    network.ensure(host.jail("web1", *ADDRESSES), 1)
+    network.ensure(host.jail("web2", "10.20.0.12/32", "fd00:20::12/128"), 2)
+    family = socket.AF_INET6 if ":" in own else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as server:
+        server.bind(("", 4000))
         server.settimeout(0.3)
-        _send_from("10.20.0.11", "web1")
-        assert server.recv(16) == b"10.20.0.11"
-        _send_from("10.20.0.12", "web1")
+        _send_from(own, gateway)
+        assert server.recv(64) == own.encode()
+        _send_from(foreign, gateway)
         with pytest.raises(TimeoutError):
-            server.recv(16)
+            server.recv(64)
 
 
-def _send_from(source: str, jail: str) -> None:
-    with host.inside(jail), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.setsockopt(socket.SOL_IP, 19, 1)  # IP_TRANSPARENT: any source, for who has CAP_NET_ADMIN
+def _send_from(source: str, gateway: str) -> None:
+    family, level, option = (socket.AF_INET6, 41, 75) if ":" in source else (socket.AF_INET, socket.SOL_IP, 19)
+    with host.inside("web1"), socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.setsockopt(level, option, 1)  # IP_TRANSPARENT, IPV6_TRANSPARENT: any source
         client.bind((source, 0))
-        client.sendto(source.encode(), ("169.254.1.1", 4000))
+        scope = (0, host.link("eth0").ifindex) if ":" in source else ()
+        client.sendto(source.encode(), (gateway, 4000, *scope))
+
+
+def test_no_process_needs_a_privilege_to_forge_an_ipv6_address_and_none_succeeds() -> None:
+    _pin_user_namespace("web1")
+    network.ensure(host.jail("web1", *ADDRESSES), 1)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
+        server.bind(("::", 4000))
+        server.settimeout(0.3)
+        assert host.in_child(_forge_as_nobody) == "sent"
+        with pytest.raises(TimeoutError):
+            server.recv(64)
+
+
+def _forge_as_nobody() -> str:
+    _become_root_of("web1")
+    os.setuid(1000)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+        client.setsockopt(41, 78, 1)  # IPV6_FREEBIND
+        client.bind(("2001:db8::1", 0))
+        client.sendto(b"forged", ("fe80::1", 4000, 0, host.link("eth0").ifindex))
+    return "sent"
+
+
+def test_the_metadata_service_of_a_cloud_is_out_of_reach() -> None:
+    network.ensure(host.jail("web1", *ADDRESSES), 1)
+    with links.Connection() as connection:
+        connection.add_address(host.link("lo"), "169.254.169.254/32")
+        connection.add_address(host.link("lo"), "192.0.2.1/32")
+    with host.inside("web1"):
+        assert host.answers("192.0.2.1")
+        assert not host.answers("169.254.169.254", seconds=0.2)
 
 
 def test_a_namespace_that_nobody_is_in_keeps_its_addresses() -> None:
