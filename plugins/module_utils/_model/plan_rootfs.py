@@ -10,8 +10,8 @@ from typing import Any
 
 from .actions import Action
 from .decisions import Decisions
-from .defaults import effective
 from .shapes import LIVE, REBUILD
+from .templates import same_source
 
 
 def rootfs_actions(decisions: Decisions) -> Iterator[Action]:
@@ -29,7 +29,7 @@ def rootfs_actions(decisions: Decisions) -> Iterator[Action]:
     elif made_from is None:
         yield _making("rootfs.create", LIVE, decisions)
     elif not decisions.resets:
-        _refuse_other_source(decisions, source, _filled(made_from))
+        _refuse_other_source(decisions, source, made_from)
     elif not decisions.occupied:
         yield _making("rootfs.reset", REBUILD, decisions)
 
@@ -61,7 +61,7 @@ def _removal(decisions: Decisions) -> Action:
 
 
 def _refuse_other_source(decisions: Decisions, source: Mapping[str, Any], made_from: Mapping[str, Any]) -> None:
-    if source == made_from:
+    if same_source(source, made_from):
         return
     old, new = _named(made_from), _named(source)
     other = f"from {old}, not from {new}" if old != new else f"from {old} with other options"
@@ -73,12 +73,6 @@ def _refuse_other_source(decisions: Decisions, source: Mapping[str, Any], made_f
             "jail_rootfs with state: reset makes it anew, and throws away what was changed in it",
         )
     )
-
-
-def _filled(source: Mapping[str, Any]) -> dict[str, Any]:
-    """A source as effective() shows it, so that one with and one without its defaults compare equal."""
-    full: dict[str, Any] = effective({"name": "", "rootfs": {"source": source}})["rootfs"]["source"]
-    return full
 
 
 def _named(source: Mapping[str, Any]) -> str:

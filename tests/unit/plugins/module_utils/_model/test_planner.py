@@ -332,6 +332,12 @@ def test_a_source_with_its_defaults_said_is_the_same_source():
     assert kinds(plan(wanted("stopped"), stored, replace(STOPPED, rootfs={"packages": {}}))) == []
 
 
+def test_packages_in_another_order_are_the_same_source():
+    task = wanted(part="rootfs", rootfs={"source": {"packages": {"include": ["nginx-light", "curl"]}}})
+    live = replace(STOPPED, rootfs={"packages": {"include": ["curl", "nginx-light"]}})
+    assert kinds(plan(task, {"name": JAIL}, live)) == ["document.write"]
+
+
 def test_a_reset_waits_for_a_running_jail_to_restart():
     task = wanted(part="rootfs", reset=True)
     planned = plan(task, STORED, RUNNING)
