@@ -161,6 +161,7 @@ def test_a_builder_killed_leaves_nothing_after_the_next_run(
     manifest = templates.ensure("debian", source)
     assert templates.current("debian") == manifest
     assert files.read_text(f"{templates.rootfs(manifest)}/etc/motd") == "one"
+    templates.settle("debian")
     assert tree(f"{TEMPLATES}/debian") == [
         "G0",
         "G0/manifest.json",

@@ -66,13 +66,14 @@ def extract(path: str, destination: str, *, checksum: str | None, scratch: str, 
     return _content(answer, path, digest)
 
 
-def checksum_of(path: str) -> str:
-    """``sha256:...`` of a file."""
-    digest = hashlib.new(_DEFAULT_DIGEST)
+def checksum_of(path: str, *, algorithm: str = "") -> str:
+    """``sha256:...`` of a file, or by another algorithm."""
+    algorithm = algorithm or _DEFAULT_DIGEST
+    digest = hashlib.new(algorithm)
     with _opened(path) as source:
         while data := os.read(source, _CHUNK):
             digest.update(data)
-    return f"{_DEFAULT_DIGEST}:{digest.hexdigest()}"
+    return f"{algorithm}:{digest.hexdigest()}"
 
 
 def _content(answer: dict[str, object], path: str, digest: str) -> Content:

@@ -132,7 +132,7 @@ def _build_here(tool: str, recipe: Recipe, rootfs: str, log: str, shared: bool) 
     from . import debootstrap, mmdebstrap
 
     write_barriers.ignore_write_barriers()
-    _show_root(rootfs)
+    show_root(rootfs)
     keys = {path: _read(path) for path in apt_sources.keyrings(recipe.stanzas)}
     run = mmdebstrap.run if tool == "mmdebstrap" else debootstrap.run
     with open(log, "wb") as output:
@@ -148,7 +148,8 @@ def _build_here(tool: str, recipe: Recipe, rootfs: str, log: str, shared: bool) 
     return json.dumps({"status": 0, "packages": installed_packages()}).encode()
 
 
-def _show_root(rootfs: str) -> None:
+def show_root(rootfs: str) -> None:
+    """Bind a tree to ROOT, on a BUILD that is in memory and empty but for it; in a mount namespace of our own."""
     root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     mounts.mount("tmpfs", BUILD, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=0755")
     for name in ("rootfs", "tmp"):

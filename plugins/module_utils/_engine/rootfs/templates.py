@@ -46,6 +46,24 @@ def rootfs(manifest: TemplateManifest) -> str:
     return f"{directories.generation(manifest.template, manifest.generation)}/rootfs"
 
 
+def describe(name: str) -> dict[str, Any] | None:
+    """What people want to know of a template: source, generation, packages, jails on it. None when there is none."""
+    manifest = current(name)
+    if manifest is None:
+        return None
+    facts = {key: manifest.facts[key] for key in ("suite", "checksum", "packages") if key in manifest.facts}
+    return {
+        "name": name,
+        "state": "present",
+        "source": dict(manifest.source),
+        "generation": manifest.generation,
+        "created": manifest.created,
+        "directory": rootfs(manifest),
+        "jails": sorted(clones(name)),
+        **facts,
+    }
+
+
 def clones(name: str) -> dict[str, str]:
     """Jails that stand on a template, with the generation of each."""
     found = {}
@@ -66,23 +84,23 @@ def references() -> Iterator[None]:
 
 
 def ensure(name: str, source: Mapping[str, Any], *, patience: float = _BUILD_PATIENCE) -> TemplateManifest:
-    """The current generation if it was built from ``source``, else a new one.
+    """The current generation if it was built from ``source``, else a new one: see build()."""
+    present = current(name)
+    if present and same_source(present.source, source):
+        return present
+    return build(name, source, instead_of=present.generation if present else "", patience=patience)
 
-    Builders of one template wait for each other, up to ``patience`` seconds, and find the work done. Raises
-    EngineError: busy, or why it cannot be built.
+
+def build(
+    name: str, source: Mapping[str, Any], *, instead_of: str = "", patience: float = _BUILD_PATIENCE
+) -> TemplateManifest:
+    """A new generation instead of the one called so (empty: instead of none), which is now current.
+
+    Builders of one template wait for each other, up to ``patience`` seconds, and find the work done if it was the
+    same. Raises EngineError: busy, or why it cannot be built.
     """
     with _waiting(name), _building(name, patience):
-        present = current(name)
-        if present and same_source(present.source, source):
-            prune(name)
-            return present
-        return _finished_before(name, source) or _build(name, source)
-
-
-def rebuild(name: str, source: Mapping[str, Any], *, patience: float = _BUILD_PATIENCE) -> TemplateManifest:
-    """A new generation, whatever the current one is."""
-    with _waiting(name), _building(name, patience):
-        return _build(name, source)
+        return _finished_before(name, source, instead_of) or _build(name, source)
 
 
 def settle(name: str) -> None:
@@ -162,11 +180,10 @@ def _filled(manifest: TemplateManifest, partial: str) -> dict[str, Any]:
         raise _error(manifest.template, error.message, path=error.path, remedy=error.remedy) from error
 
 
-def _finished_before(name: str, source: Mapping[str, Any]) -> TemplateManifest | None:
-    """A generation whose builder was killed between finishing it and making it current."""
-    present = current(name)
+def _finished_before(name: str, source: Mapping[str, Any], instead_of: str) -> TemplateManifest | None:
+    """A newer generation from the same source: another builder's, who may have been killed before it became current."""
     for manifest in reversed(generations(name)):
-        if present and manifest.generation <= present.generation:
+        if manifest.generation <= instead_of:
             return None
         if same_source(manifest.source, source):
             _publish(manifest)
