@@ -5,13 +5,13 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from re import compile as pattern
 from typing import Any
 
 from .errors import DocumentError
 
-_PLAIN_KEY = pattern(r"[A-Za-z0-9_-]+")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 60
 _LARGEST_SHOWN = 1 << 64
 
