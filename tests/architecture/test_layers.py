@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-UTILS = ROOT / "plugins" / "module_utils"
-MODULES = ROOT / "plugins" / "modules"
+PLUGINS = ROOT / "plugins"
+UTILS = PLUGINS / "module_utils"
+MODULES = PLUGINS / "modules"
 LAYERS = ("_model", "_kernel", "_engine")
 
 # Nothing in here can see the system: no os, no socket, no clock, no randomness.
@@ -32,7 +33,7 @@ IMPORTED_LINES = 4500
 
 @dataclass(frozen=True)
 class Import:
-    """One import statement: the dotted name it asks for, absolute or resolved against module_utils."""
+    """One import statement: the dotted name it asks for, absolute or resolved to one below module_utils."""
 
     file: Path
     line: int
@@ -59,13 +60,16 @@ def _statements(node: ast.AST, *, at_top: bool = True) -> Iterator[tuple[ast.Imp
 
 
 def _resolve(file: Path, statement: ast.ImportFrom) -> list[str]:
-    """Name what ``from X import a, b`` may load, relative to module_utils: X itself, X.a and X.b."""
-    package = file.parent.relative_to(UTILS).parts
-    if statement.level - 1 > len(package):
-        return ["outside of module_utils"]
-    parts = package[: len(package) - statement.level + 1] + tuple((statement.module or "").split("."))
+    """Name what ``from ..X import a, b`` may load: X itself, X.a and X.b, below module_utils where they are."""
+    package = file.parent.relative_to(PLUGINS).parts
+    above = len(package) - statement.level + 1
+    if above < 0:
+        return ["outside of plugins"]
+    parts = [*package[:above], *(statement.module or "").split(".")]
     base = ".".join(part for part in parts if part)
-    return [base, *(f"{base}.{alias.name}".lstrip(".") for alias in statement.names)]
+    return [
+        name.removeprefix("module_utils.") for name in (base, *(f"{base}.{alias.name}" for alias in statement.names))
+    ]
 
 
 def _imports(file: Path) -> Iterator[Import]:
@@ -132,22 +136,15 @@ def _file_of(name: str) -> Path | None:
 
 def _loaded_by(module: Path) -> set[Path]:
     """Collect the files of ours that importing this module imports, through all layers."""
-    prefix = "ansible_collections.hosting.jails.plugins.module_utils."
     loaded: set[Path] = set()
     pending = [module]
     while pending:
         file = pending.pop()
         for statement, at_top in _statements(ast.parse(file.read_text(encoding="utf-8"))):
-            if not at_top or not isinstance(statement, ast.ImportFrom):
-                continue
-            if statement.level:
-                names = _resolve(file, statement)
-            else:
-                base = (statement.module or "").removeprefix(prefix)
-                names = [base, *(f"{base}.{alias.name}" for alias in statement.names)]
-            found = {path for path in map(_file_of, names) if path} - loaded
-            loaded |= found
-            pending.extend(found)
+            if at_top and isinstance(statement, ast.ImportFrom) and statement.level:
+                found = {path for path in map(_file_of, _resolve(file, statement)) if path} - loaded
+                loaded |= found
+                pending.extend(found)
     return loaded
 
 
