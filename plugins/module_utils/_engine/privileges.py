@@ -12,7 +12,7 @@ from typing import Any
 
 from .._kernel import capabilities, processes, seccomp
 from .._kernel.credentials import become
-from .._model.profiles import resolve_privileges
+from .._model.profiles import Privileges, resolve_privileges
 from .errors import EngineError
 from .findings import Finding, examine
 
@@ -59,20 +59,23 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
     ``architecture`` as in uname(2). Raises DocumentError for a ``caps`` part that cannot be and EngineError where
     there is no filter for the architecture.
     """
-    jail = str(document.get("name", ""))
-    privileges = resolve_privileges(document.get("caps") or {}, jail=jail, system=document.get("init") == "system")
-    has_filters = seccomp.is_available()
+    privileges = _privileges_of(document)
     program = b""
-    if has_filters and privileges.seccomp != "none":
-        program = _compile_filter(privileges.capabilities, architecture=architecture, jail=jail)
-    network = (document.get("ip") or {}).get("mode") or "none"
+    if privileges.seccomp != "none" and seccomp.is_available():
+        program = _compile_filter(privileges.capabilities, architecture=architecture, jail=_name_of(document))
     return Ceiling(
         bounding=frozenset(capabilities.number_of(name) for name in privileges.capabilities),
         no_new_privileges=privileges.no_new_privileges,
         securebits=0,
         seccomp=program,
-        report=examine(privileges, network=network, has_filters=has_filters),
+        report=report_on(document),
     )
+
+
+def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What this kernel makes of the privileges that a document asks for. Raises DocumentError as compile_ceiling."""
+    network = (document.get("ip") or {}).get("mode") or "none"
+    return examine(_privileges_of(document), network=network, has_filters=seccomp.is_available())
 
 
 def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> None:
@@ -99,6 +102,15 @@ def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> No
         processes.set_no_new_privileges()
         if ceiling.seccomp:
             seccomp.load_filter(ceiling.seccomp)
+
+
+def _privileges_of(document: Mapping[str, Any]) -> Privileges:
+    system = document.get("init") == "system"
+    return resolve_privileges(document.get("caps") or {}, jail=_name_of(document), system=system)
+
+
+def _name_of(document: Mapping[str, Any]) -> str:
+    return str(document.get("name", ""))
 
 
 def _compile_filter(kept: frozenset[str], *, architecture: str, jail: str) -> bytes:

@@ -1,0 +1,228 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: jail_caps
+short_description: Say what the root of a jail may do
+version_added: 1.0.0
+author:
+  - The hosting.jails contributors (@hosting-jails)
+description:
+  - Keeps the privileges of a jail as the task describes them. They are a ceiling, for the jail's root and everybody
+    else in it, for its own processes and those that enter it later.
+  - Capabilities are a keep list, so that one that a new kernel brings is not there. They count inside the jail's user
+    namespace; what the kernel grants to the host's root only cannot be kept.
+  - The filter of system calls follows from the capabilities. What a capability would allow is refused as long as the
+    capability is not kept.
+  - An option that a task gives is taken whole; one that it does not give stays as it is stored. An empty value
+    clears an option.
+  - A running process cannot be given a capability or another filter, so every change needs a restart of the jail.
+extends_documentation_fragment:
+  - hosting.jails._attributes
+  - hosting.jails._attributes.acting
+options:
+  jail:
+    description:
+      - Name of the jail.
+    type: str
+    required: true
+  profile:
+    description:
+      - The capabilities that the jail's root has inside its user namespace.
+      - V(none) is a root without any power.
+      - V(service) is what servers need that open low ports and change to users of their own. These are C(CHOWN),
+        C(DAC_OVERRIDE), C(FOWNER), C(FSETID), C(KILL), C(NET_BIND_SERVICE), C(SETFCAP), C(SETGID), C(SETPCAP) and
+        C(SETUID).
+      - V(vps) is everything that is safe inside a user namespace, for jails that boot a whole distribution. Such a
+        jail can mount, and it owns its network.
+      - The default is V(service), and V(vps) for a jail with C(init=system), which takes no other.
+    type: str
+    choices:
+      - none
+      - service
+      - vps
+  keep:
+    description:
+      - Capabilities to have besides those of the profile, with or without C(CAP_).
+      - C(NET_ADMIN) and C(NET_RAW) are worth something only with O(profile=vps), since any other jail's network
+        belongs to the host. RV(report) says so.
+    type: list
+    elements: str
+  drop:
+    description:
+      - Capabilities of the profile to be without, with or without C(CAP_).
+    type: list
+    elements: str
+  no_new_privileges:
+    description:
+      - Whether programs with set-user-id bits or file capabilities get no more power than their caller.
+      - The default is V(true), and V(false) with O(profile=vps).
+    type: bool
+  seccomp:
+    description:
+      - 'Filter of system calls: the collection''s own, or none.'
+      - The V(default) one refuses, among others, new namespaces, mounts, modules, keyrings, C(bpf), C(io_uring),
+        C(perf_event_open), C(userfaultfd), C(open_by_handle_at), typing into terminals, sockets of families other than
+        UNIX, IPv4, IPv6 and netlink, and every system call that is newer than the collection. It opens what a kept
+        capability is for. 32-bit programs do not run under it.
+      - A jail that never said otherwise has V(default).
+    type: str
+    choices:
+      - default
+      - none
+  user_namespace:
+    description:
+      - Whether ids of the jail are other ids on the host. V(false) is not available yet.
+      - A jail that never said otherwise has V(true).
+    type: bool
+  state:
+    description:
+      - V(present) is the only state. Privileges go with the jail.
+    type: str
+    choices:
+      - present
+    default: present
+  apply:
+    description:
+      - What may be done to a running jail.
+      - V(live) never restarts it; what needs a restart is stored, and returned in RV(restart_required) and RV(reasons).
+      - V(restart) restarts it when, and only when, something needs that.
+    type: str
+    choices:
+      - live
+      - restart
+    default: live
+seealso:
+  - module: hosting.jails.jail
+  - module: hosting.jails.jail_info
+  - name: capabilities(7)
+    description: What each capability stands for.
+    link: https://man7.org/linux/man-pages/man7/capabilities.7.html
+"""
+
+EXAMPLES = r"""
+---
+- name: A server that needs no privileges at all
+  hosting.jails.jail_caps:
+    jail: web1
+    profile: none
+
+- name: A service without the capability to change owners, but with chroot
+  hosting.jails.jail_caps:
+    jail: sftp1
+    keep: [SYS_CHROOT]
+    drop: [CHOWN]
+
+- name: A whole distribution that is not to trace processes, restarted if that is new to it
+  hosting.jails.jail_caps:
+    jail: vps1
+    profile: vps
+    drop: [SYS_PTRACE]
+    apply: restart
+
+- name: Back to the profile as it is
+  hosting.jails.jail_caps:
+    jail: sftp1
+    keep: []
+    drop: []
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or in check mode what would be done, one line a step and in that order.
+  returned: success
+  type: list
+  elements: str
+  sample: ["document.write web1: caps.profile: service -> none"]
+restart_required:
+  description: Whether something was stored that the running jail gets only by a restart.
+  returned: success
+  type: bool
+  sample: true
+reasons:
+  description: What needs a restart, and why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["caps.profile: service -> none needs a restart"]
+report:
+  description:
+    - What the kernel of the host makes of the privileges that the jail's document asks for.
+    - What is V(unavailable) is a warning as well.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    item:
+      description: What was asked for.
+      type: str
+      sample: capability NET_ADMIN
+    verdict:
+      description: One of V(enforced), V(partial), V(unavailable).
+      type: str
+      sample: unavailable
+    why:
+      description: What is missing, or what to know about it.
+      type: str
+      sample: the jail's network belongs to the host's user namespace; the profile vps gives the jail one of its own
+jail:
+  description: The jail as it is now. In check mode its name, its state and its document as they would be.
+  returned: success
+  type: dict
+  sample:
+    name: web1
+    state: running
+    id: 1
+    pid: 4711
+    uptime: 3
+    hostname: web1
+    addresses: [10.20.0.11/32]
+    labels: {customer: acme}
+    autostart: true
+    restarts: 0
+    exit_status: null
+    message: ""
+    document: {name: web1, command: [nginx], caps: {profile: none}}
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._engine.converge import converge
+from ..module_utils._engine.module import APPLY_SPEC, run, wanted_of
+from ..module_utils._engine.privileges import report_on
+from ..module_utils._model.document import effective
+from ..module_utils._model.options import argument_spec
+
+
+def manage(module: AnsibleModule) -> dict[str, Any]:
+    """The jail's privileges as the task wants them, and the truth about them."""
+    wanted = wanted_of("caps", module.params)
+    result = converge(wanted, apply_mode=module.params["apply"], check=module.check_mode)
+    report = report_on(effective(result["jail"]["document"]))
+    for finding in report:
+        if finding.verdict == "unavailable":
+            module.warn(f"jail {wanted.jail}: {finding.item}: {finding.why}")
+    return {**result, "report": [vars(finding) for finding in report]}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    spec = {
+        **argument_spec("caps"),
+        **APPLY_SPEC,
+        "jail": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present"], "default": "present"},
+    }
+    run(AnsibleModule(argument_spec=spec, supports_check_mode=True), manage)
+
+
+if __name__ == "__main__":
+    main()
