@@ -13,7 +13,8 @@ version_added: 1.0.0
 author:
   - The hosting.jails contributors (@hosting-jails)
 description:
-  - Puts the engine of this very collection on a host, with the command C(jailctl), and the service that starts jails at boot.
+  - Puts the engine of this very collection on a host, with the command C(jailctl) and a service that starts jails at
+    boot.
   - The role P(hosting.jails.host#role) does this. A task that starts a jail does it as well, if nobody has done it yet,
     since the supervisor of the jails lives longer than the task.
 extends_documentation_fragment:

@@ -43,7 +43,7 @@ def _read(name: str) -> dict[str, dict[str, int]]:
     try:
         allocations = files.read_json(places.ALLOCATIONS)
     except files.DamagedFile as error:
-        raise EngineError(name, str(error), remedy="restore it from a copy: it says whose user ids are whose") from error
+        raise EngineError(name, str(error), remedy="restore it from a copy") from error
     return allocations if isinstance(allocations, dict) else {}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._kernel import namespaces
 from .._model.actions import Action, Plan
-from . import allocations, limits, network, places, status, store
+from . import allocations, limits, network, pins, places, status, store
 from . import stop as stopping
 from .errors import EngineError
 from .rootfs import roots
@@ -58,6 +58,8 @@ def _remove_rootfs(action: Action) -> None:
 
 def _ensure_network(action: Action) -> None:
     allocation = allocations.claim(action.jail)
+    if action.arguments["occupied"]:
+        pins.restore(action.jail)
     allocations.ensure_user_namespace(allocation)
     network.ensure(action.arguments["document"], allocation.index)
 

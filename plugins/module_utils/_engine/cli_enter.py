@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from .._model.names import jail_name
 from . import enter
@@ -58,4 +59,4 @@ def _enter(words: list[str]) -> int:
     return enter.run(jail_name(words[0]), Entry(terminal=os.isatty(0) and os.isatty(1)))
 
 
-COMMANDS = {"exec": _exec, "enter": _enter}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"exec": _exec, "enter": _enter}

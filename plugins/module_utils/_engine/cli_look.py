@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._model.names import jail_name
@@ -61,7 +61,9 @@ def _stat(words: list[str]) -> int:
     rows = [report.describe(name, ("status", "resources", "disk")) for name in _select(names)]
     if "--json" in flags:
         return _json(rows)
-    return _table([_usage_row(row) for row in rows], ("name", "state", "procs", "memory", "limit", "cpu", "disk", "uptime"))
+    return _table(
+        [_usage_row(row) for row in rows], ("name", "state", "procs", "memory", "limit", "cpu", "disk", "uptime")
+    )
 
 
 def _usage_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -149,4 +151,4 @@ def _is_current(fd: int, path: str) -> bool:
         return False
 
 
-COMMANDS = {"list": _list, "status": _status, "stat": _stat, "logs": _logs}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"list": _list, "status": _status, "stat": _stat, "logs": _logs}

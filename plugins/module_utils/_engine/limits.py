@@ -11,7 +11,7 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
-from .._kernel.cgroup_limits import KNOBS, PERIOD_MICROSECONDS, read_io, write_io
+from .._kernel.cgroup_limits import KNOBS, PERIOD_MICROSECONDS, inherits_cpuset, read_io, write_io
 from .._kernel.cgroups import Cgroup
 from .._kernel.errors import KernelError
 from .._model.sizes import format_size, parse_size
@@ -100,7 +100,7 @@ def observe_limits(group: Cgroup, wanted: Mapping[str, Any]) -> dict[str, Any]:
         asked = wanted.get(name)
         if asked is not None and value == _kernel_value(name, asked):
             found[name] = asked
-        elif value is not None:
+        elif value is not None and not (name == "cpuset" and inherits_cpuset(group)):
             found[name] = _canonical(name, value)
     entries = _observe_io(group, wanted.get("io", ()))
     return {**found, "io": entries} if entries else found

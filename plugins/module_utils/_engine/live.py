@@ -28,7 +28,7 @@ def observe(name: str, document: Mapping[str, Any] | None) -> Live:
         started=started,
         limits=_limits(name, full),
         unenforced=_unenforced(),
-        network=network.observe(name, started or full),
+        network=network.observe(name, full),
         rootfs=_source(name),
         restart_pending=status.awaits_restart(state),
         detail=state.message if state and run_state in ("failed", "stuck") else "",

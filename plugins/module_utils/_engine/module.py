@@ -46,7 +46,12 @@ def run_part_module(part: str, *, states: tuple[str, ...] = (), default_state: s
     if states:
         spec["state"] = {"type": "str", "choices": list(states), "default": default_state}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    run(module, lambda module: converge(wanted_of(part, module.params), apply_mode=module.params["apply"], check=module.check_mode))
+
+    def function(module: AnsibleModule) -> dict[str, Any]:
+        wanted = wanted_of(part, module.params)
+        return converge(wanted, apply_mode=module.params["apply"], check=module.check_mode)
+
+    run(module, function)
 
 
 def wanted_of(part: str, parameters: dict[str, Any], *, reset: bool = False) -> Wanted:

@@ -17,14 +17,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._kernel import files, links, namespaces
+from .._kernel import files, links, namespaces, sysctls
 from .._kernel.namespace_owner import own
 from .._kernel.rtnetlink import Link
 from .._model.allocation import Allocation
 from .._model.live import NetworkLive
 from . import network_state, places
 from .errors import EngineError
-from .network_changes import Changes
+from .network_changes import Changes, require_library
 from .network_conflicts import refuse_conflicts
 from .network_state import End, Facts, Wanted
 
@@ -116,12 +116,35 @@ def change(before: Mapping[str, Any], after: Mapping[str, Any], index: int) -> b
     return ensure(after, index)
 
 
+def preflight(document: Mapping[str, Any], *, taken: Mapping[str, str] | None = None) -> None:
+    """EngineError for a network that ensure() would refuse; changes nothing, so it comes before the first change.
+
+    Refused are an address that is in use on this host, IPv6 where the kernel has none, and any change without
+    pyroute2. ``taken`` maps the addresses of the other jails' documents to their names; a caller with many jails asks
+    network_conflicts.taken_addresses() once for all.
+    """
+    want = network_state.wanted(document, 0)
+    if want.mode == "host":
+        return
+    facts = network_state.read(want.jail)
+    refuse_conflicts(want, facts, taken)
+    if want.ipv6 and sysctls.read("net/ipv6/conf/all/disable_ipv6") is None:
+        number = next(number for number, address in enumerate(want.addresses) if ":" in address)
+        raise EngineError(
+            want.jail,
+            "this kernel runs without IPv6",
+            path=f"ip.addresses[{number}]",
+            remedy="leave the IPv6 addresses out, or boot the host without ipv6.disable=1",
+        )
+    if facts.loopback is None:
+        require_library(want.jail)
+
+
 def ensure(document: Mapping[str, Any], index: int, *, taken: Mapping[str, str] | None = None) -> bool:
     """Make the network what the document says, from whatever is there; whether anything changed.
 
     EngineError for an address that is in use on this host, for a link of somebody else under the name that we need, and
-    where pyroute2 is missing. ``taken`` maps the addresses of the other jails' documents to their names; a caller with
-    many jails asks network_conflicts.taken_addresses() once for all.
+    where pyroute2 is missing. ``taken`` is that of preflight().
     """
     want = network_state.wanted(document, index)
     if want.mode == "host":

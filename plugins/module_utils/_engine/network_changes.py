@@ -31,6 +31,16 @@ _PARAMETERS = {
 _HOST_OWNED_PARAMETERS = {**_PARAMETERS, "net/ipv4/ip_unprivileged_port_start": "0"}
 
 
+def require_library(jail: str) -> None:
+    """EngineError where pyroute2 is not installed for this Python."""
+    if not links.is_available():
+        raise EngineError(
+            jail,
+            "pyroute2 is not installed for the Python that runs this",
+            remedy="install python3-pyroute2; the role hosting.jails.host does it",
+        )
+
+
 class Changes:
     """The requests that change one jail's network, over one socket on the host and one in the jail.
 
@@ -62,16 +72,8 @@ class Changes:
         return self._connections["jail"]
 
     def _connect(self) -> links.Connection:
-        try:
-            return self._open.enter_context(links.Connection())
-        except KernelError as error:
-            if error.errno != errno.ENOPKG:
-                raise
-            raise EngineError(
-                self._want.jail,
-                "pyroute2 is not installed for the Python that runs this",
-                remedy="install python3-pyroute2; the role hosting.jails.host does it",
-            ) from error
+        require_library(self._want.jail)
+        return self._open.enter_context(links.Connection())
 
     def create_namespace(self) -> None:
         """Make and furnish the namespace, then pin it: an interrupted run leaves none, never a bare one."""

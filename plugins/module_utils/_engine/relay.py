@@ -38,7 +38,7 @@ class _Stream:
 
 
 class Relay:
-    """Carries bytes between the caller's descriptors and those of a process in a jail, without either blocking the other."""
+    """Carries bytes between the caller's descriptors and those of a process in a jail; neither can block the other."""
 
     def __init__(self) -> None:
         self._streams: list[_Stream] = []

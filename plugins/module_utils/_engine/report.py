@@ -90,8 +90,13 @@ def _network(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
         mode = effective(document)["ip"]["mode"] if document else "none"
         return {"mode": mode, "addresses": [], "up": mode == "host"}
     interface = allocation.interface if allocation and observed.mode == "vnet" else None
-    addresses = list(observed.addresses)
-    return {"mode": observed.mode, "addresses": addresses, "mtu": observed.mtu, "up": observed.up, "interface": interface}
+    return {
+        "mode": observed.mode,
+        "addresses": list(observed.addresses),
+        "mtu": observed.mtu,
+        "up": observed.up,
+        "interface": interface,
+    }
 
 
 def _privileges(name: str, _: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -104,12 +109,13 @@ def _privileges(name: str, _: Mapping[str, Any] | None) -> dict[str, Any]:
     if raw is None or state is None:
         return {}
     ceiling = Ceiling.from_json(raw)
-    fields = (read_text(f"/proc/{state.pid}/status") or "").splitlines()
+    lines = (read_text(f"/proc/{state.pid}/status") or "").splitlines()
+    shown = [line for line in lines if line.startswith(("Cap", "Seccomp:", "NoNewPrivs"))]
     return {
         "capabilities": sorted(capabilities.name_of(number) for number in ceiling.bounding),
         "no_new_privileges": ceiling.no_new_privileges,
         "seccomp": bool(ceiling.seccomp),
-        "init": {line.split(":")[0]: line.split()[1] for line in fields if line.startswith(("Cap", "Seccomp:", "NoNewPrivs"))},
+        "init": {line.split(":")[0]: line.split()[1] for line in shown},
         "report": [{"item": line.item, "verdict": line.verdict, "why": line.why} for line in ceiling.report],
     }
 

@@ -66,7 +66,7 @@ def signal_number(name: str) -> int:
     try:
         return int(getattr(signal, base)) + int(offset or 0)
     except AttributeError as error:
-        raise EngineError("", f"{name!r} is not a signal", path="stop.signal", remedy="write SIGTERM or the like") from error
+        raise EngineError("", f"{name!r} is not a signal", path="stop.signal", remedy="write SIGTERM") from error
 
 
 def _would_notice(pid: int, number: int) -> bool:

@@ -23,9 +23,10 @@ STATE_VERSION = 1
 class RuntimeState:
     """What the engine did last to a jail.
 
-    ``phase`` is one of starting, running, stopping, restarting (stopped, to be started again), stopped, failed, stuck. ``pid`` and ``start_time`` (clock ticks since
-    boot) name the jail's init for ever. ``exit_status`` is as os.waitstatus_to_exitcode gives it (negative: a
-    signal), None when it is not known. ``goal`` is what the operator wants: running or stopped.
+    ``phase`` is one of starting, running, stopping, stopped, restarting (stopped, to be started again), failed, stuck.
+    ``pid`` and ``start_time`` (clock ticks since boot) name the jail's init for ever. ``exit_status`` is as
+    os.waitstatus_to_exitcode gives it (negative: a signal), None when it is not known. ``goal`` is what the operator
+    wants: running or stopped.
     """
 
     phase: str

@@ -104,12 +104,14 @@ def _write_cpuset(group: Cgroup, value: str | None) -> None:
 
 
 def _read_cpuset(group: Cgroup) -> str | None:
+    return _content(f"{group.directory('cpuset')}/cpuset.cpus")
+
+
+def inherits_cpuset(group: Cgroup) -> bool:
+    """Whether a group may run wherever the one above it may: a version 1 group always names its processors."""
     directory = group.directory("cpuset")
-    value = _content(f"{directory}/cpuset.cpus")
-    if group.hierarchies.is_unified("cpuset"):
-        return value
-    above = _content(f"{os.path.dirname(directory)}/cpuset.cpus")
-    return None if value == above else value
+    own = _content(f"{directory}/cpuset.cpus")
+    return own is None or own == _content(f"{os.path.dirname(directory)}/cpuset.cpus")
 
 
 def _write_swap(group: Cgroup, value: str | None) -> None:

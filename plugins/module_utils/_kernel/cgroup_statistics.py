@@ -5,6 +5,8 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .cgroups import Cgroup
 from .errors import KernelError
 from .files import read_text
@@ -15,7 +17,7 @@ def read_statistics(group: Cgroup) -> dict[str, int]:
 
     A figure whose controller the host does not have is left out.
     """
-    readers = {
+    readers: dict[str, Callable[[], int]] = {
         "memory": lambda: _number(group, "memory", "memory.current", "memory.usage_in_bytes"),
         "memory_peak": lambda: _number(group, "memory", "memory.peak", "memory.max_usage_in_bytes"),
         "pids": lambda: _number(group, "pids", "pids.current", "pids.current"),

@@ -13,7 +13,7 @@ from .errors import KernelError
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
-# System calls that glibc 2.31 (Debian 11) does not wrap. From Linux 5.1 on, new calls have one number on all architectures.
+# System calls that glibc 2.31 (Debian 11) does not wrap; since Linux 5.1 new ones have one number everywhere.
 OPEN_TREE = 428
 MOVE_MOUNT = 429
 FSOPEN = 430

@@ -27,6 +27,16 @@ _RTNH_F_ONLINK = 4
 _ETH_P_ALL = 3
 
 
+def is_available() -> bool:
+    """Whether this Python has pyroute2; looked up without importing it."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec("pyroute2") is not None
+    except ValueError:  # what find_spec() says of a module that was blocked
+        return False
+
+
 class Connection:
     """A pyroute2 socket into the network namespace that the caller is in when it opens it.
 

@@ -76,7 +76,7 @@ def clone_tree(directory: int, path: str, *, recursive: bool = False) -> int:
 
 
 def set_attributes(fd: int, attributes: int, *, idmap: int | None = None, recursive: bool = False) -> None:
-    """mount_setattr(2) (Linux 5.12) on a mount by descriptor: ATTR_* flags to set and a user namespace to map ids by."""
+    """mount_setattr(2) (Linux 5.12) by descriptor: ATTR_* flags to set and a user namespace to map ids by."""
     attributes |= 0 if idmap is None else ATTR_IDMAP
     request = struct.pack("=QQQQ", attributes, 0, 0, 0 if idmap is None else idmap)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)

@@ -13,6 +13,7 @@ import termios
 
 from .errors import KernelError
 
+_TIOCSPTLCK = 0x40045431
 _TIOCGPTPEER = 0x5441
 _PTMX = "/dev/pts/ptmx"
 
@@ -28,7 +29,7 @@ def open_terminal() -> tuple[int, int]:
         status = os.fstat(master)
         if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(5, 2):
             raise KernelError("open", f"{_PTMX}, which is not a terminal multiplexer", 25)
-        fcntl.ioctl(master, termios.TIOCSPTLCK, struct.pack("i", 0))
+        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
         slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
     except OSError as error:
         raise KernelError.from_os_error("open terminal", _PTMX, error) from error

@@ -53,7 +53,7 @@ def enter_directory(path: str, *, required: bool) -> None:
         os.chdir(path)
     except OSError as error:
         if required:
-            raise EngineError("", f"{path}: {error.strerror}", path="workdir", remedy="make it in the jail first") from error
+            raise EngineError("", f"{path}: {error.strerror}", path="workdir", remedy="make it in the jail") from error
         os.chdir("/")
     if not os.getcwd().startswith("/"):
         raise EngineError("", f"{path} is not inside the jail", path="workdir", remedy="name a directory of the jail")

@@ -79,5 +79,8 @@ def _mount(name: str, number: int, mount: Mapping[str, Any]) -> Mount:
 
 
 def _rlimit(value: Mapping[str, Any]) -> tuple[int, int]:
-    soft, hard = (resource.RLIM_INFINITY if part == "unlimited" else int(part) for part in (value["soft"], value["hard"]))
-    return soft, hard
+    return _rlimit_value(value["soft"]), _rlimit_value(value["hard"])
+
+
+def _rlimit_value(value: Any) -> int:
+    return resource.RLIM_INFINITY if value == "unlimited" else int(value)

@@ -10,7 +10,7 @@ import signal
 
 from ..._kernel import mounts, namespaces, paths, processes
 from .. import privileges
-from ..errors import EngineError, blaming
+from ..errors import blaming
 from . import accounts, programs, reaper
 from .recipe import PATH, Recipe
 from .start import Start
@@ -120,7 +120,8 @@ def _replace(path: str, text: str) -> None:
     temporary = f"{path}.jail"
     if os.path.lexists(temporary):
         os.unlink(temporary)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w", encoding="utf-8") as file:
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    with open(fd, "w", encoding="utf-8") as file:
         file.write(text)
     os.rename(temporary, path)
 

@@ -82,7 +82,7 @@ class Launch:
         return Launched(self._pid, self._start_time, os.dup(self._pidfd))
 
     def close(self) -> None:
-        """Let go of everything but the jail. One that was not released dies; its control group is left to the caller."""
+        """Let go of all but the jail. One that was not released dies; its control group is left to the caller."""
         if not self._released:
             os.kill(self._helper, signal.SIGKILL)
         for fd in (self.fd, self._pidfd):

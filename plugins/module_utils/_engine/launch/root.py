@@ -22,13 +22,14 @@ def attach_root(recipe: Recipe, user_namespace: int) -> int:
     written with them. Before Linux 6.15 overlay takes no detached layer, so the lower one is attached first.
     """
     stage = f"{places.runtime(recipe.name)}/root"
-    with blaming("rootfs", remedy="look at the root file system's layers, or make it anew with jail_rootfs state=reset"):
+    with blaming("rootfs", remedy="make it anew with jail_rootfs and state: reset"):
         os.makedirs(stage, exist_ok=True)
         lower = mounts.clone_tree(mounts.AT_FDCWD, recipe.layers.lower)
         mounts.set_attributes(lower, 0, idmap=user_namespace)
         mounts.attach_at(lower, stage)
         os.close(lower)
-        options = {"source": recipe.name, "lowerdir": stage, "upperdir": recipe.layers.upper, "workdir": recipe.layers.work}
+        layers = recipe.layers
+        options = {"source": recipe.name, "lowerdir": stage, "upperdir": layers.upper, "workdir": layers.work}
         root = mounts.new_filesystem("overlay", options.items())
         mounts.attach_at(root, stage)
     tree = Tree(root, id_base=recipe.id_base)

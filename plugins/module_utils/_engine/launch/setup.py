@@ -106,9 +106,9 @@ def _start_clocks() -> None:
         namespaces.unshare(namespaces.NEWTIME)
     except KernelError:
         return
-    seconds = {"monotonic": int(time.clock_gettime(time.CLOCK_MONOTONIC)), "boottime": int(time.clock_gettime(time.CLOCK_BOOTTIME))}
+    clocks = {"monotonic": time.CLOCK_MONOTONIC, "boottime": time.CLOCK_BOOTTIME}
     with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
-        file.write("".join(f"{clock} -{value} 0\n" for clock, value in seconds.items()))
+        file.write("".join(f"{name} -{int(time.clock_gettime(clock))} 0\n" for name, clock in clocks.items()))
 
 
 def _clone_host_devices() -> dict[str, int]:

@@ -79,6 +79,7 @@ _DEVICE_LINKS = {
     "ptmx": "pts/ptmx",
 }
 _TTY_GROUP = 5
+_EMPTY = (("size", "0"), ("nr_inodes", "1"))
 
 
 class Tree:
@@ -185,7 +186,7 @@ class Tree:
             return
         try:
             if stat.S_ISDIR(os.fstat(target).st_mode):
-                cover = mounts.new_filesystem("tmpfs", (("size", "0"), ("nr_inodes", "1")), attributes=mounts.ATTR_RDONLY)
+                cover = mounts.new_filesystem("tmpfs", _EMPTY, attributes=mounts.ATTR_RDONLY)
             else:
                 cover = mounts.clone_tree(null, "")
             mounts.attach(cover, target)

@@ -49,7 +49,7 @@ def restart_ended(name: str, instance: str, restarts: int) -> None:
 
 
 def connect() -> socket.socket:
-    """A connection to the host's supervisor, which is started if there is none, and replaced if it is of another version."""
+    """A connection to the host's supervisor: started if there is none, replaced if it is of another version."""
     connection = _try_connect()
     if connection is not None:
         from ..install import engine_version

@@ -43,6 +43,9 @@ def raise_failure(jail: str, answer: dict[str, Any] | None) -> dict[str, Any]:
         raise EngineError(jail, "the supervisor went away in the middle of it", remedy="do it again")
     if not answer.get("ok"):
         raise EngineError(
-            jail, answer.get("error", "the supervisor refused"), path=answer.get("path", ""), remedy=answer.get("remedy", "")
+            jail,
+            answer.get("error", "the supervisor refused"),
+            path=answer.get("path", ""),
+            remedy=answer.get("remedy", ""),
         )
     return answer
