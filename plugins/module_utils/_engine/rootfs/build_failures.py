@@ -80,6 +80,6 @@ def says_full(output: str) -> bool:
 
 def _last_lines(output: str, tool: str) -> str:
     # A progress display overwrites its line: what counts is the text after the last carriage return.
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in output.splitlines()]
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in output.split("\n")]
     shown = [line for line in lines if line.strip()][-_SHOWN_LINES:]
     return "\n".join([f"the last lines of {tool}:", *(f"  {line}" for line in shown)])
