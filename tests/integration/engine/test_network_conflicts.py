@@ -107,6 +107,17 @@ def test_a_host_without_pyroute2_is_told_what_to_install(monkeypatch: pytest.Mon
     assert network.observe("web1") is None
 
 
+@pytest.mark.parametrize("address", ["10.20.0.11/32", "fd00:20::11/128"])
+def test_what_would_be_refused_is_refused_before_anything_is_done(address: str) -> None:
+    network.ensure(host.jail("web1", address), 1)
+    network.preflight(host.jail("web1", address))
+    with pytest.raises(EngineError, match=r"jail web2: ip\.addresses\[0\]: .* belongs to jail web1"):
+        network.preflight(host.jail("web2", address))
+    network.preflight(host.jail("web2", "10.20.0.12/32"))
+    network.preflight(host.jail("web2", mode="host"))
+    assert network.observe("web2") is None
+
+
 def test_the_addresses_of_all_documents_are_read_once_for_many_jails() -> None:
     store.prepare_directories()
     store.write_document("web1", host.jail("web1", "10.20.0.11/32"))

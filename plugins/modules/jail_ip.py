@@ -1,0 +1,205 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: jail_ip
+short_description: Give a jail its addresses
+version_added: 1.0.0
+author:
+  - The hosting.jails contributors (@hosting-jails)
+description:
+  - Decides which network stack a jail has, which addresses it has on it, and what it reaches.
+  - With O(mode=vnet) a jail has a stack of its own, at the end of a wire that leads to nobody but its host. The host
+    routes the jail's addresses to it, one by one, and drops everything that the jail sends from another address, over
+    IPv4, IPv6 and ARP. There is no broadcast domain to listen to.
+  - The stack is made when the jail is defined and kept until it is removed, so a restart of the jail changes nothing
+    about it. Addresses, routes, O(mtu) and O(mac) change while the jail runs, and other connections than those of an
+    address that goes stay open.
+  - An address that the host, its routing table or another jail has already is refused.
+  - An option that a task gives is taken whole; one that it does not give stays as it is stored. An empty value
+    clears an option.
+  - Live state counts, so an address that was removed by hand, in the jail or on the host, is added again.
+notes:
+  - The host forwards packets between its jails by itself (over IPv6 from Linux 6.17 on). For other hosts to be reached
+    it has to forward on its own interfaces too (C(net.ipv4.ip_forward), C(net.ipv6.conf.all.forwarding)), and those
+    hosts need a route to the jails' addresses.
+  - What a jail sends to link-local IPv4 addresses is dropped, for no router may forward it. The metadata service of a
+    cloud, at 169.254.169.254, is therefore out of reach.
+  - Links named C(jl) and a number are the engine's. It marks each with the name of its jail, and removes none without
+    that mark.
+requirements:
+  - pyroute2 0.7.2 or newer, for the Python that runs the module
+  - a kernel with veth, sch_ingress and cls_bpf for O(mode=vnet)
+extends_documentation_fragment:
+  - hosting.jails._attributes
+  - hosting.jails._attributes.acting
+options:
+  jail:
+    description:
+      - Name of the jail. One that does not exist yet is defined, and not started.
+    type: str
+    required: true
+  mode:
+    description:
+      - The network stack of the jail.
+      - V(vnet) gives the jail a network stack of its own, which the host routes its addresses to.
+      - V(none) gives it an empty network stack with a loopback interface.
+      - V(host) leaves it the network stack of the host.
+      - From and to V(host) a jail changes by a restart.
+      - A jail that never said otherwise has V(none).
+    type: str
+    choices:
+      - vnet
+      - none
+      - host
+  addresses:
+    description:
+      - Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) needs at least one.
+    type: list
+    elements: str
+  mtu:
+    description:
+      - Largest packet in bytes. The default is the kernel's.
+    type: int
+  mac:
+    description:
+      - MAC address of the jail's interface. The default is derived from the jail's name.
+    type: str
+  dns:
+    description:
+      - Name resolution in the jail, written into its C(/etc/resolv.conf) at each start.
+      - The default is the host's, without name servers on the host's own loopback. A jail with O(mode=none), or one
+        that boots a whole distribution, keeps its own file then.
+    type: dict
+    suboptions:
+      servers:
+        description:
+          - Addresses of name servers, the first one asked first.
+        type: list
+        elements: str
+      search:
+        description:
+          - Domains that are tried for names without a dot.
+        type: list
+        elements: str
+      options:
+        description:
+          - Options of C(resolv.conf(5\)), for example V(ndots:2).
+        type: list
+        elements: str
+  routes:
+    description:
+      - Routes of the jail besides those to its host.
+    type: list
+    elements: dict
+    suboptions:
+      to:
+        description:
+          - Network with its prefix, or V(default) to take the place of the way through the host.
+        type: str
+        required: true
+      via:
+        description:
+          - Address of the gateway.
+        type: str
+        required: true
+  apply:
+    description:
+      - What may be done to a running jail.
+      - V(live) never restarts it; what needs a restart is stored, and returned in RV(restart_required) and RV(reasons).
+      - V(restart) restarts it when, and only when, something needs that.
+    type: str
+    choices:
+      - live
+      - restart
+    default: live
+seealso:
+  - module: hosting.jails.jail
+  - module: hosting.jails.jail_caps
+  - module: hosting.jails.jail_info
+"""
+
+EXAMPLES = r"""
+---
+- name: Give a jail one address of each family
+  hosting.jails.jail_ip:
+    jail: web1
+    mode: vnet
+    addresses: [10.20.0.11/32, "fd00:20::11/128"]
+
+- name: Add an address while the jail runs
+  hosting.jails.jail_ip:
+    jail: web1
+    addresses: [10.20.0.11/32, 10.20.0.12/32, "fd00:20::11/128"]
+
+- name: Name servers of its own; the jail gets them with its next start, so restart it
+  hosting.jails.jail_ip:
+    jail: web1
+    dns: {servers: [10.20.0.53], search: [example.org]}
+    apply: restart
+
+- name: A smaller mtu, for a host behind a tunnel
+  hosting.jails.jail_ip:
+    jail: web1
+    mtu: 1400
+
+- name: A batch job that reaches nobody
+  hosting.jails.jail_ip:
+    jail: batch1
+    mode: none
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or in check mode what would be done, one line a step and in that order.
+  returned: success
+  type: list
+  elements: str
+  sample: ["document.write web1: ip.addresses: +10.20.0.12/32", "network.change web1: +10.20.0.12/32"]
+restart_required:
+  description: Whether something was stored that the running jail gets only by a restart.
+  returned: success
+  type: bool
+  sample: false
+reasons:
+  description: What needs a restart, and why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["ip.mode: vnet -> host needs a restart"]
+jail:
+  description: The jail as it is now. In check mode its name, its state and its document as they would be.
+  returned: success
+  type: dict
+  sample:
+    name: web1
+    state: running
+    id: 1
+    pid: 4711
+    uptime: 3
+    hostname: web1
+    addresses: [10.20.0.11/32, 10.20.0.12/32, "fd00:20::11/128"]
+    labels: {customer: acme}
+    autostart: true
+    restarts: 0
+    exit_status: null
+    message: ""
+    document: {name: web1, ip: {mode: vnet, addresses: [10.20.0.11/32, 10.20.0.12/32, "fd00:20::11/128"]}}
+"""
+
+from ..module_utils._engine.module import run_part_module
+
+
+def main() -> None:
+    """Entry point of the module."""
+    run_part_module("ip")
+
+
+if __name__ == "__main__":
+    main()
