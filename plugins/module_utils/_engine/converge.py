@@ -12,7 +12,7 @@ from .._model.actions import Plan
 from .._model.diff import diff
 from .._model.document import redacted
 from .._model.planner import Wanted, plan
-from . import apply, live, places, report, store
+from . import apply, live, needs, places, report, store
 
 
 def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
     Planned first without a lock, since most runs change nothing, and again under the lock when there is something to do.
     """
     planned = _plan(wanted, apply_mode)
+    lines = _start_dependencies(planned, check=check)
     if planned.changed and not check:
         with store.lock(wanted.jail):
             planned = _plan(wanted, apply_mode)
@@ -28,7 +29,15 @@ def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
             apply.verify(planned)
             if wanted.state == "absent":
                 files.remove_file(places.lock(wanted.jail))
-    return _result(planned, check=check)
+    return _result(planned, lines, check=check)
+
+
+def _start_dependencies(planned: Plan, *, check: bool) -> list[str]:
+    """Start what a jail depends on before it; the lines of what that took."""
+    lines: list[str] = []
+    for name in needs.to_start_first(planned):
+        lines += converge(Wanted(jail=name, state="started"), apply_mode="live", check=check)["actions"]
+    return lines
 
 
 def _plan(wanted: Wanted, apply_mode: str) -> Plan:
@@ -36,10 +45,10 @@ def _plan(wanted: Wanted, apply_mode: str) -> Plan:
     return plan(wanted, stored, live.observe(wanted.jail, stored), apply_mode)
 
 
-def _result(planned: Plan, *, check: bool) -> dict[str, Any]:
+def _result(planned: Plan, before: list[str], *, check: bool) -> dict[str, Any]:
     return {
         "changed": planned.changed,
-        "actions": planned.lines(),
+        "actions": [*before, *planned.lines()],
         "restart_required": planned.restart_required,
         "reasons": list(planned.reasons),
         "diff": diff(planned),
