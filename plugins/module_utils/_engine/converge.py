@@ -18,7 +18,7 @@ from . import apply, live, needs, places, report, store
 def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
     """Bring a jail into the state that a task asks for, or say what it would take; the result as a module returns it.
 
-    Planned first without a lock, since most runs change nothing, and again under the lock when there is something to do.
+    Planned first without a lock, since most runs change nothing, and again under it when there is something to do.
     """
     planned = _plan(wanted, apply_mode)
     lines = _start_dependencies(planned, check=check)
