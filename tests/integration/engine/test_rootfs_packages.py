@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -30,17 +31,36 @@ SOURCE: dict[str, Any] = {"packages": {"include": ["nginx-light"]}}
 ONE_BUILD_SECONDS = 120
 
 
-def processes(word: str) -> list[str]:
-    """Command lines that contain a word; what has ended and waits for its parent has none."""
+def commands_in(namespaces: set[str]) -> list[str]:
+    """What runs in some pid namespaces."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if word in line:
-            found.append(line)
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/ns/pid") in namespaces:
+                found.append(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"))
     return found
+
+
+def descendants(pid: int) -> list[int]:
+    """A process's children, and theirs."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return []
+    return [found for child in map(int, children) for found in (child, *descendants(child))]
+
+
+def namespaces_of(pids: list[int]) -> set[str]:
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(f"/proc/{pid}/ns/pid"))
+    return found - {os.readlink("/proc/self/ns/pid")}
+
+
+def mount_points() -> set[str]:
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return {line.split()[4] for line in lines}
 
 
 def wait_for(condition: Any, *, seconds: float) -> None:
@@ -51,21 +71,23 @@ def wait_for(condition: Any, *, seconds: float) -> None:
 
 
 def test_a_build_that_was_killed_is_gone_and_the_next_one_ends_in_a_system_that_is_nobody_in_particular() -> None:
-    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    mounts = mount_points()
     pid = os.fork()
     if pid == 0:
         templates.ensure("debian", SOURCE)
         os._exit(0)
-    wait_for(lambda: any("/var/lib/dpkg" in line or "apt-get" in line for line in processes(packages.ROOT)), seconds=60)
+    wait_for(lambda: "apt-get" in "".join(commands_in(namespaces_of(descendants(pid)))), seconds=60)
+    time.sleep(3)
+    namespaces = namespaces_of(descendants(pid))
+    assert len(namespaces) == 1
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    wait_for(lambda: not processes(packages.ROOT), seconds=5)
+    wait_for(lambda: not commands_in(namespaces), seconds=5)
 
     began = time.monotonic()
     manifest = templates.ensure("debian", SOURCE)
     assert time.monotonic() - began < ONE_BUILD_SECONDS
-    assert Path("/proc/self/mountinfo").read_text(encoding="utf-8") == mounts
-    assert not processes(packages.ROOT)
+    assert mount_points() <= mounts
     assert sorted(os.listdir("/var/lib/jails/templates/debian")) == sorted(["current", manifest.generation])
 
     root = Path(templates.rootfs(manifest))

@@ -77,9 +77,9 @@ def die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def mounts_of_host() -> list[str]:
+def mount_points() -> set[str]:
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        return sorted(line.split()[4] for line in file)
+        return {line.split()[4] for line in file}
 
 
 def test_the_same_source_builds_one_generation(source: dict[str, Any]) -> None:
@@ -153,7 +153,7 @@ def test_a_builder_killed_leaves_nothing_after_the_next_run(
     moment: str, source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     templates.ensure("debian", EMPTY)
-    mounts = mounts_of_host()
+    mounts = mount_points()
     with monkeypatch.context() as patch:
         patch.setattr(*MOMENTS[moment], die)
         killed(lambda: templates.ensure("debian", source))
@@ -171,7 +171,7 @@ def test_a_builder_killed_leaves_nothing_after_the_next_run(
         "G0/rootfs/etc/motd",
         "current",
     ]
-    assert mounts_of_host() == mounts
+    assert mount_points() <= mounts
 
 
 def test_a_generation_that_a_killed_builder_had_finished_is_taken(
