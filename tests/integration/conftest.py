@@ -6,6 +6,8 @@
 
 A test that asks for the fixture runs, with all its other fixtures, in a forked child that has a mount namespace of
 its own. Whatever it mounts or writes there is gone when the child is, also when the test is killed half-way.
+
+``template`` and ``nothing_left`` are for tests with real jails on the machine itself: see ``jails.py``.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import ctypes
 import os
 import pickle
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
+from ansible_collections.hosting.jails.tests.integration import jails
 
 STATE_DIRECTORIES = ("/etc/jails", "/run/jails", "/var/lib/jails", "/var/log/jails")
 
@@ -31,6 +35,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 @pytest.fixture
 def private_state() -> None:
     """Ask for it by name, or for a whole file: ``pytestmark = pytest.mark.usefixtures("private_state")``."""
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[str]:
+    """A Debian to clone, made from an archive once a session: the root of every ``jails.jail``."""
+    with jails.nothing_left(), jails.template() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def nothing_left(template: str) -> Iterator[None]:
+    """The file's tests leave nothing on the machine, all of them together."""
+    with jails.nothing_left():
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)
