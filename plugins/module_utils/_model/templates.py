@@ -93,7 +93,7 @@ def _removal(name: str, live: TemplateLive) -> list[TemplateAction]:
         return []
     if live.jails:
         jails = ("jail " if len(live.jails) == 1 else "jails ") + ", ".join(sorted(live.jails))
-        raise Place("", "template").error(
+        raise Place("", "state").error(
             f"template {name} is in use by {jails}", "remove these jails first, or give them another source"
         )
     return [TemplateAction("template.remove", name)]

@@ -66,6 +66,12 @@ def extract(path: str, destination: str, *, checksum: str | None, scratch: str, 
     return _content(answer, path, digest)
 
 
+def refuse_unreadable(path: str) -> None:
+    """Raise EngineError if there is no file to read at a path."""
+    with _opened(path):
+        return
+
+
 def checksum_of(path: str, *, algorithm: str = "") -> str:
     """``sha256:...`` of a file, or by another algorithm."""
     algorithm = algorithm or _DEFAULT_DIGEST

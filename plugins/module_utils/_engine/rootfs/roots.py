@@ -29,6 +29,22 @@ def read(jail: str) -> RootManifest | None:
     return manifests.read_root(_manifest_path(jail))
 
 
+def refuse_unusable(jail: str, source: Mapping[str, Any]) -> None:
+    """Raise EngineError for a source from which prepare() could make nothing, as far as that shows without making it.
+
+    For plans that make a root, in check mode and before the first change of a real run: a template or archive that is
+    not there.
+    """
+    name = source.get("template")
+    if name and templates.current(name) is None:
+        raise _no_template(jail, name)
+    if source.get("archive"):
+        from . import archive
+
+        with _blaming_source(jail):
+            archive.refuse_unreadable(source["archive"]["path"])
+
+
 def prepare(jail: str, source: Mapping[str, Any], *, uid_base: int) -> RootManifest:
     """Make a jail's root from a canonical source; one that is there already is kept, if it is from that source.
 
@@ -149,12 +165,7 @@ def _clone(manifest: RootManifest, partial: str) -> RootManifest:
     with templates.references():
         generation = templates.current(name)
         if generation is None:
-            raise EngineError(
-                manifest.jail,
-                f"there is no template {name}",
-                path="rootfs.source.template",
-                remedy=f"build it first, with jail_rootfs template={name}; {_known_templates()}",
-            )
+            raise _no_template(manifest.jail, name)
         manifest = replace(manifest, template=name, generation=generation.generation)
         return _put_in_place(manifest, partial, lower=templates.rootfs(generation))
 
@@ -162,11 +173,8 @@ def _clone(manifest: RootManifest, partial: str) -> RootManifest:
 def _build(manifest: RootManifest, partial: str) -> RootManifest:
     base = f"{partial}/base"
     os.mkdir(base, 0o700)
-    try:
+    with _blaming_source(manifest.jail):
         facts = bases.fill(base, manifest.source, shared=False)
-    except EngineError as error:
-        path = f"rootfs.{error.path}" if error.path.startswith("source") else error.path
-        raise EngineError(manifest.jail, error.message, path=path, remedy=error.remedy) from error
     return _put_in_place(replace(manifest, facts=facts), partial, lower=f"{base}/rootfs")
 
 
@@ -211,9 +219,25 @@ def _refuse_other_ids(manifest: RootManifest, uid_base: int) -> None:
         )
 
 
-def _known_templates() -> str:
+def _no_template(jail: str, name: str) -> EngineError:
     known = templates.names()
-    return f"known are {', '.join(known)}" if known else "there are no templates yet"
+    others = f"known are {', '.join(known)}" if known else "there are no templates yet"
+    return EngineError(
+        jail,
+        f"there is no template {name}",
+        path="rootfs.source.template",
+        remedy=f"build it first, with jail_rootfs template={name}; {others}",
+    )
+
+
+@contextmanager
+def _blaming_source(jail: str) -> Iterator[None]:
+    """Say which jail it is that a base could not be built for."""
+    try:
+        yield
+    except EngineError as error:
+        path = f"rootfs.{error.path}" if error.path.startswith("source") else error.path
+        raise EngineError(jail, error.message, path=path, remedy=error.remedy) from error
 
 
 @contextmanager
