@@ -9,24 +9,27 @@ A namespace pinned at /run/jails/NAME/ns/net holds the jail's end, so that a res
 object. ``ensure`` is the one way to make and to change: it compares what is there with the document and sends only the
 requests in between, so whatever an interrupted run left is completed by the next one. Callers hold the jail's lock,
 and give documents with all defaults filled in.
+
+Most runs change nothing: what only a change needs is imported where it is made.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._kernel import files, links, namespaces, sysctls
+from .._kernel import files, namespaces, sysctls
 from .._kernel.namespace_owner import own
-from .._kernel.rtnetlink import Link
+from .._kernel.rtnetlink import ROUTE_PROTOCOL, Link
 from .._model.allocation import Allocation
 from .._model.live import NetworkLive
 from . import network_state, places
 from .errors import EngineError
-from .network_changes import Changes, require_library
-from .network_conflicts import refuse_conflicts
 from .network_state import End, Facts, Wanted
+
+if TYPE_CHECKING:
+    from .network_changes import Changes
 
 # Each round makes one object, or sends all that is missing, and looks again: a namespace of another owner, leftovers,
 # the namespace, the pair, its settings, and what those undid (a link that goes down loses routes).
@@ -75,7 +78,7 @@ def _index_of(link: Link) -> int:
 def _implied(jail: str, host: End, inside: End) -> Wanted:
     """What the document must have been, judged by the jail's end."""
     addresses = tuple(sorted(inside.addresses))
-    routes = {route.to: route.via for route in inside.routes if route.protocol == links.ROUTE_PROTOCOL}
+    routes = {route.to: route.via for route in inside.routes if route.protocol == ROUTE_PROTOCOL}
     return Wanted(
         jail=jail,
         link=host.link.name,
@@ -127,7 +130,7 @@ def preflight(document: Mapping[str, Any], *, taken: Mapping[str, str] | None = 
     if want.mode == "host":
         return
     facts = network_state.read(want.jail)
-    refuse_conflicts(want, facts, taken)
+    _refuse_conflicts(want, facts, taken)
     if want.ipv6 and sysctls.read("net/ipv6/conf/all/disable_ipv6") is None:
         number = next(number for number, address in enumerate(want.addresses) if ":" in address)
         raise EngineError(
@@ -136,7 +139,9 @@ def preflight(document: Mapping[str, Any], *, taken: Mapping[str, str] | None = 
             path=f"ip.addresses[{number}]",
             remedy="leave the IPv6 addresses out, or boot the host without ipv6.disable=1",
         )
-    if facts.loopback is None:
+    if not _is_whole(want, facts):
+        from .network_changes import require_library
+
         require_library(want.jail)
 
 
@@ -150,35 +155,52 @@ def ensure(document: Mapping[str, Any], index: int, *, taken: Mapping[str, str] 
     if want.mode == "host":
         return remove(want.jail, index)
     facts = network_state.read(want.jail, link_name=want.link)
-    refuse_conflicts(want, facts, taken)
+    if _is_whole(want, facts):
+        return False
+    _refuse_conflicts(want, facts, taken)
+    from .network_changes import Changes
+
     with Changes(want) as changes:
-        for done in range(_ROUNDS):
-            if not _repair(want, facts, changes):
-                return done > 0
+        for _ in range(_ROUNDS):
+            _repair(want, facts, changes)
             facts = network_state.read(want.jail, link_name=want.link)
+            if _is_whole(want, facts):
+                return True
     raise EngineError(
         want.jail,
-        f"the network does not stay as it was made: {network_state.pending(want, facts)[:1]} comes back",
+        "the network does not stay as it was made",
         path="ip",
         remedy=f"look for a program on the host that manages {want.link}",
     )
 
 
-def _repair(want: Wanted, facts: Facts, changes: Changes) -> bool:
-    """One round towards what is wanted; False where nothing is to be done."""
+def _is_whole(want: Wanted, facts: Facts) -> bool:
+    """Whether nothing at all is to be done."""
+    if not facts.owner or facts.owner != _owner(want) or _is_leftover(want, facts):
+        return False
+    return not (want.mode == "vnet" and facts.host is None) and not network_state.pending(want, facts)
+
+
+def _repair(want: Wanted, facts: Facts, changes: Changes) -> None:
+    """One round towards what is wanted."""
     if facts.owner and facts.owner != _owner(want):
-        return remove(want.jail)
-    if _is_leftover(want, facts):
+        remove(want.jail)
+    elif _is_leftover(want, facts):
         changes.delete(facts)
     elif not facts.owner:
         changes.create_namespace()
     elif want.mode == "vnet" and facts.host is None:
         changes.create_pair()
     else:
-        steps = network_state.pending(want, facts)
-        changes.send(steps)
-        return bool(steps)
-    return True
+        changes.send(network_state.pending(want, facts))
+
+
+def _refuse_conflicts(want: Wanted, facts: Facts, taken: Mapping[str, str] | None) -> None:
+    ours = {route.to for route in facts.host.routes} if facts.host else set()
+    if not ours.issuperset(want.addresses):
+        from .network_conflicts import refuse_conflicts
+
+        refuse_conflicts(want, ours, taken)
 
 
 def _owner(want: Wanted) -> int:
@@ -206,12 +228,14 @@ def remove(jail: str, index: int | None = None) -> bool:
     """
     link_name = "" if index is None else Allocation(jail, index).interface
     path = places.namespace(jail, "net")
-    removed = os.path.exists(path)
+    facts = network_state.read(jail, link_name=link_name)
+    if facts.host is None and not os.path.exists(path):
+        return False
+    from .network_changes import Changes
+
     with Changes(Wanted(jail=jail, link=link_name, mode="none", owns_its_stack=False)) as changes:
-        facts = network_state.read(jail, link_name=link_name)
         while facts.host is not None:
             changes.delete(facts)
-            removed = True
             facts = network_state.read(jail, link_name=link_name)
     namespaces.unpin(path)
-    return removed
+    return True

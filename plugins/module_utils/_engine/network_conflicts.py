@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from .._kernel.rtnetlink import RTN_LOCAL, Reader, Route
 from . import store
 from .errors import EngineError
-from .network_state import Facts, Wanted, marked_jail
+from .network_state import Wanted, marked_jail
 
 
 def taken_addresses(jail: str) -> dict[str, str]:
@@ -25,16 +25,13 @@ def taken_addresses(jail: str) -> dict[str, str]:
     return taken
 
 
-def refuse_conflicts(want: Wanted, facts: Facts, taken: Mapping[str, str] | None) -> None:
-    """EngineError for the first address to come that this host or another jail has already.
+def refuse_conflicts(want: Wanted, ours: Collection[str], taken: Mapping[str, str] | None) -> None:
+    """EngineError for the first address that this host or another jail has already; ``ours`` are live in this one.
 
     The question to the kernel is where it would route a packet for that address, which takes no longer with a
     thousand jails than with one.
     """
-    ours = {route.to for route in facts.host.routes} if facts.host else set()
     new = [(number, address) for number, address in enumerate(want.addresses) if address not in ours]
-    if not new:
-        return
     known = taken_addresses(want.jail) if taken is None else taken
     with Reader() as reader:
         for number, address in new:

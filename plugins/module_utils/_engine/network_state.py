@@ -17,9 +17,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from .._kernel import files, namespaces, source_filter, sysctls
-from .._kernel.links import ROUTE_PROTOCOL
 from .._kernel.namespace_owner import owner
-from .._kernel.rtnetlink import RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, Link, Reader, Route
+from .._kernel.rtnetlink import ROUTE_PROTOCOL, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, Link, Reader, Route
 from .._model.allocation import Allocation
 from . import places
 from .errors import EngineError

@@ -20,8 +20,6 @@ from typing import Any
 from . import bpf, rtnetlink
 from .errors import KernelError
 
-# rtm_protocol of every route that we make: nobody else's number in iproute2's rt_protos, so that we know ours again.
-ROUTE_PROTOCOL = 106
 _IFA_F_NODAD = 0x02
 _RTNH_F_ONLINK = 4
 _ETH_P_ALL = 3
@@ -150,7 +148,9 @@ class Connection:
         """
         self._request("add", f"route {to} through {link.name}", "route", "add", **_route(link, to, via))
 
-    def remove_route(self, link: rtnetlink.Link, to: str, *, via: str = "", protocol: int = ROUTE_PROTOCOL) -> None:
+    def remove_route(
+        self, link: rtnetlink.Link, to: str, *, via: str = "", protocol: int = rtnetlink.ROUTE_PROTOCOL
+    ) -> None:
         """Remove a route, of ours unless another protocol is given; one that is gone is no error."""
         options = {**_route(link, to, via), "proto": protocol}
         self._tolerant((errno.ESRCH,), "remove", f"route {to} through {link.name}", "route", "del", **options)
@@ -200,7 +200,7 @@ def _address(link: rtnetlink.Link, address: str, scope: int) -> dict[str, Any]:
 
 
 def _route(link: rtnetlink.Link, to: str, via: str) -> dict[str, Any]:
-    options: dict[str, Any] = {"dst": to, "oif": link.ifindex, "proto": ROUTE_PROTOCOL}
+    options: dict[str, Any] = {"dst": to, "oif": link.ifindex, "proto": rtnetlink.ROUTE_PROTOCOL}
     if via:
         return {**options, "gateway": via, "flags": _RTNH_F_ONLINK}
     if ":" in to:

@@ -50,6 +50,8 @@ _TRAFFIC = struct.Struct("=BxxxiIII")
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RT_TABLE_MAIN = 254
 RTN_LOCAL = 2
+# rtm_protocol of every route that we make: nobody else's number in iproute2's rt_protos, so that we know ours again.
+ROUTE_PROTOCOL = 106
 # Where the clsact qdisc takes filters for what a link receives (tc-bpf(8)).
 TC_INGRESS = 0xFFFFFFF2
 _RECEIVE_BYTES = 1 << 16

@@ -11,8 +11,9 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import network, places
@@ -86,21 +87,24 @@ def inside(name: str) -> Iterator[None]:
         os.close(fd)
 
 
-def answers(address: str, *, seconds: float = 1.0) -> bool:
-    """Whether an echo request from where we are is answered by that address."""
-    family, protocol, request, reply = (
-        (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129) if ":" in address else (socket.AF_INET, 1, 8, 0)
-    )
+def answers(address: str, *, seconds: float = 5.0) -> bool:
+    """Whether an echo request from where we are is answered by that address.
+
+    Asked again and again: the kernel opens a link that has just come up for packets when it finds the time.
+    """
+    family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if ":" in address else (socket.AF_INET, 1)
+    request, reply = (128, 129) if ":" in address else (8, 0)
+    deadline = time.monotonic() + seconds
     with socket.socket(family, socket.SOCK_RAW, protocol) as raw:
-        raw.settimeout(seconds)
-        try:
-            raw.sendto(_echo(request, os.getpid() & 0xFFFF), (address, 0))
-            while True:
-                data, sender = raw.recvfrom(2048)
-                if sender[0] == address and data[-8] == reply:
-                    return True
-        except OSError:
-            return False
+        raw.settimeout(min(0.1, seconds))
+        while time.monotonic() < deadline:
+            with suppress(OSError):
+                raw.sendto(_echo(request, os.getpid() & 0xFFFF), (address, 0))
+                while time.monotonic() < deadline:
+                    data, sender = raw.recvfrom(2048)
+                    if sender[0] == address and data[-8] == reply:
+                        return True
+    return False
 
 
 def _echo(kind: int, identifier: int) -> bytes:

@@ -84,7 +84,7 @@ def test_the_network_of_a_jail_may_lie_in_a_network_of_the_host() -> None:
 
 def test_of_two_that_come_at_once_the_kernel_lets_one_win(monkeypatch: pytest.MonkeyPatch) -> None:
     network.ensure(host.jail("web1", "10.20.0.11/32"), 1)
-    monkeypatch.setattr(network, "refuse_conflicts", lambda *_: None)
+    monkeypatch.setattr(network_conflicts, "refuse_conflicts", lambda *_: None)
     with pytest.raises(EngineError, match=r"jail web2: ip\.addresses\[0\]: 10\.20\.0\.11/32 is taken"):
         network.ensure(host.jail("web2", "10.20.0.11/32"), 2)
     assert host.answers("10.20.0.11")
