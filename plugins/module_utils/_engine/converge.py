@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._kernel import files
 from .._model.actions import Plan
 from .._model.diff import diff
 from .._model.document import redacted
 from .._model.planner import Wanted, plan
-from . import apply, live, needs, places, report, store
+from . import live, needs, report, store
 
 
 def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
@@ -23,13 +22,21 @@ def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
     planned = _plan(wanted, apply_mode)
     lines = _start_dependencies(planned, check=check)
     if planned.changed and not check:
-        with store.lock(wanted.jail):
-            planned = _plan(wanted, apply_mode)
-            apply.apply(planned)
-            apply.verify(planned)
-            if wanted.state == "absent":
-                files.remove_file(places.lock(wanted.jail))
+        planned = _apply(wanted, apply_mode)
     return _result(planned, lines, check=check)
+
+
+def _apply(wanted: Wanted, apply_mode: str) -> Plan:
+    # Here and not above: most runs of a module change nothing, and compile what they import anew each time.
+    from . import apply
+
+    with store.lock(wanted.jail) as lock:
+        planned = _plan(wanted, apply_mode)
+        apply.apply(planned)
+        apply.verify(planned)
+        if wanted.state == "absent":
+            lock.remove()
+    return planned
 
 
 def _start_dependencies(planned: Plan, *, check: bool) -> list[str]:

@@ -130,9 +130,17 @@ def _open_target(name: str) -> _Target:
     if status.group(name).is_frozen():
         os.close(fd)
         raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
-    ceiling = files.read_json(places.ceiling(name))
     document: dict[str, Any] = store.read_started(name) or {}
-    return _Target(name, fd, privileges.Ceiling.from_json(ceiling), document.get("environment", {}))
+    return _Target(name, fd, _ceiling(name), document.get("environment", {}))
+
+
+def _ceiling(name: str) -> privileges.Ceiling:
+    """What the init was given; nobody enters with more, so nobody enters when it cannot be read."""
+    try:
+        return privileges.Ceiling.from_json(files.read_json(places.ceiling(name)))
+    except (KernelError, LookupError, TypeError, ValueError) as error:
+        remedy = f"restart the jail: jailctl restart {name}"
+        raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
 
 
 def _streams(relay: Relay, stack: contextlib.ExitStack) -> list[int]:

@@ -12,7 +12,7 @@ from .._kernel.cgroup_limits import KNOBS
 from .._model.document import effective
 from .._model.live import Live
 from . import limits, network, status, store
-from .rootfs import roots
+from .rootfs import directories, manifests
 
 
 def observe(name: str, document: Mapping[str, Any] | None) -> Live:
@@ -36,7 +36,7 @@ def observe(name: str, document: Mapping[str, Any] | None) -> Live:
 
 
 def _source(name: str) -> Mapping[str, Any] | None:
-    manifest = roots.read(name)
+    manifest = manifests.read_root(directories.manifest(name))
     return manifest.source if manifest else None
 
 

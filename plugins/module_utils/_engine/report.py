@@ -13,7 +13,6 @@ from .._kernel.cgroup_statistics import read_statistics
 from .._kernel.files import read_text
 from .._model.document import effective, redacted
 from . import allocations, live, places, status, store
-from .rootfs import roots
 
 GATHER = ("status", "processes", "resources", "network", "privileges", "disk", "document")
 
@@ -121,6 +120,8 @@ def _privileges(name: str, _: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _disk(name: str, _: Mapping[str, Any] | None) -> dict[str, Any]:
+    from .rootfs import roots
+
     return roots.describe(name) or {}
 
 

@@ -206,6 +206,10 @@ class Lock:
             os.close(self._fd)
             self._fd = -1
 
+    def remove(self) -> None:
+        """Remove the file of a lock that we hold: whoever waits for it makes a new one."""
+        remove_file(self.path)
+
     def __enter__(self) -> Lock:
         self.acquire()
         return self

@@ -35,6 +35,8 @@ def look_up(user: str) -> Account:
     wanted, _, wanted_group = user.partition(":")
     passwd = _records("/etc/passwd", 7)
     entry = next((record for record in passwd if wanted in (record[0], record[2])), None)
+    if entry is None and wanted == "root":
+        wanted = "0"
     if entry is None and not wanted.isdigit():
         raise EngineError("", f"the jail has no user {wanted!r}", path="user", remedy="name one of its /etc/passwd")
     groups = _records("/etc/group", 4)

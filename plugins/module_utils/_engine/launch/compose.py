@@ -59,7 +59,8 @@ def _init(document: Mapping[str, Any]) -> str:
 
 def _ceiling(document: Mapping[str, Any]) -> privileges.Ceiling:
     """Most jails of a host are alike in their privileges, so a filter is compiled once for all of them."""
-    key = files.canonical_json({"caps": document["caps"], "init": document["init"]})
+    decisive = {"caps": document["caps"], "init": document["init"], "ip": {"mode": document["ip"]["mode"]}}
+    key = files.canonical_json(decisive)
     return _compiled(key, os.uname().machine)
 
 

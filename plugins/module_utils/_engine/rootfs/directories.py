@@ -33,6 +33,11 @@ def root(jail: str) -> str:
     return f"{ROOTS}/{jail}"
 
 
+def manifest(jail: str) -> str:
+    """What a jail's root stands on; there is a root when, and only when, this file is there."""
+    return f"{ROOTS}/{jail}/rootfs.json"
+
+
 def build_lock(name: str) -> str:
     """Lock of whoever builds a template. In /run: no lock outlives a boot, and its holder does not either."""
     files.make_directory(_LOCKS)

@@ -26,7 +26,7 @@ from .overlay import Layers
 
 def read(jail: str) -> RootManifest | None:
     """What a jail's root stands on; None when it has none."""
-    return manifests.read_root(_manifest_path(jail))
+    return manifests.read_root(directories.manifest(jail))
 
 
 def refuse_unusable(jail: str, source: Mapping[str, Any]) -> None:
@@ -248,7 +248,3 @@ def _on_file_system(jail: str, what: str) -> Iterator[None]:
         if file_systems.is_full(error.errno):
             raise full_disk.full(jail, what, directories.ROOTS) from error
         raise EngineError(jail, f"{what}: {error}", path="rootfs") from error
-
-
-def _manifest_path(jail: str) -> str:
-    return f"{directories.root(jail)}/rootfs.json"
