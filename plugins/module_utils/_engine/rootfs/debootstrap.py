@@ -33,7 +33,9 @@ def run(recipe: Recipe, output: int, environment: Mapping[str, str]) -> int:
     keyring = next((word for word in base.get("Signed-By", "").split() if word.startswith("/")), None)
     command = ["debootstrap", *(["--variant=minbase"] if recipe.variant in _SMALL_VARIANTS else [])]
     command += [f"--keyring={keyring}"] if keyring else []
-    command += [f"--components={','.join(base.get('Components', 'main').split())}", "--include=ca-certificates"]
+    command += [f"--components={','.join(base.get('Components', 'main').split())}"]
+    # The base's own apt goes on with the sources, and verifies them itself.
+    command += ["--include=ca-certificates"] if "https:" in recipe.sources else []
     status = _run([*command, recipe.suite, packages.ROOT, base["URIs"].split()[0]], output, environment)
     if status:
         return status
