@@ -67,7 +67,7 @@ lint: lint-python lint-yaml lint-documentation architecture ## Static checks, al
 lint-python: setup ## ruff and mypy
 	ruff check .
 	ruff format --check .
-	cd $(LINK) && mypy --config-file $(CURDIR)/pyproject.toml -p ansible_collections.hosting.jails.plugins.module_utils
+	cd $(LINK) && mypy --config-file $(CURDIR)/pyproject.toml -p ansible_collections.hosting.jails.plugins
 
 lint-yaml: setup ## yamllint and ansible-lint
 	yamllint --strict .

@@ -151,8 +151,11 @@ def test_check_mode_shows_a_changed_limit_and_changes_nothing(demo: str) -> None
     stored = document.read_bytes()
     output = _make("demo", "--check", "--diff", "-e", "demo_memory=256M")
     assert _changed(output) == 1
-    differences = {line.strip() for line in output.splitlines() if re.match(r"[-+](?![-+])", line)}
-    assert len(differences) == 2, differences
+    removed = {line[1:].strip() for line in output.splitlines() if re.match(r"-(?!--)", line)}
+    added = {line[1:].strip() for line in output.splitlines() if re.match(r"\+(?!\+\+)", line)}
+    assert removed == {"memory: 128M"}
+    assert "memory: 256M" in added
+    assert all("memory" in line for line in added - {"actions:"}), added
     assert document.read_bytes() == stored
 
 
