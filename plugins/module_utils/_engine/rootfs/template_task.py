@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..._model.names import template_name
+from ..._model.templates import TemplateAction, TemplateLive, parse_source, plan_template
+from . import archive, templates, updates
+
+
+def converge(name: Any, *, state: str, source: Mapping[str, Any] | None, check: bool) -> dict[str, Any]:
+    """Bring a template into the state that a task asks for, or say what that would take; the module's result.
+
+    Raises DocumentError for a name or source that is none, EngineError for what cannot be built or removed.
+    """
+    name = template_name(name)
+    wanted = None if source is None else parse_source(source, template=name)
+    before = templates.describe(name)
+    actions = plan_template(name, state=state, source=wanted, live=_observe(name, state, wanted))
+    if wanted and "archive" in wanted and any(action.kind == "template.build" for action in actions):
+        archive.refuse_unreadable(wanted["archive"]["path"])
+    if check:
+        return _result(name, actions, before, _predicted(actions, before, wanted))
+    if not actions:
+        templates.settle(name)
+    for action in actions:
+        _carry_out(action, wanted)
+    return _result(name, actions, before, templates.describe(name))
+
+
+def _observe(name: str, state: str, wanted: Mapping[str, Any] | None) -> TemplateLive:
+    present = templates.current(name)
+    if present is None:
+        return TemplateLive()
+    look = state == "latest"
+    return TemplateLive(
+        source=present.source,
+        outdated=updates.outdated(present, wanted or present.source) if look else (),
+        jails=sorted(templates.clones(name)),
+    )
+
+
+def _carry_out(action: TemplateAction, wanted: Mapping[str, Any] | None) -> None:
+    if action.kind == "template.remove":
+        templates.remove(action.template)
+        return
+    present = templates.current(action.template)
+    source = wanted if wanted is not None else present.source if present else {}
+    templates.build(action.template, source, instead_of=present.generation if present else "")
+
+
+def _predicted(
+    actions: list[TemplateAction], before: dict[str, Any] | None, wanted: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    if not actions:
+        return before
+    if actions[0].kind == "template.remove":
+        return None
+    return {**(before or {}), "source": dict(wanted) if wanted is not None else (before or {}).get("source")}
+
+
+def _result(
+    name: str, actions: list[TemplateAction], before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        "changed": bool(actions),
+        "actions": [action.line() for action in actions],
+        "diff": {
+            "before_header": f"template {name} before",
+            "after_header": f"template {name} after",
+            "before": _shown(before),
+            "after": _shown(after),
+        },
+        "template": after or {"name": name, "state": "absent"},
+    }
+
+
+def _shown(described: dict[str, Any] | None) -> dict[str, Any]:
+    """What a difference shows of a template: its source and packages, and no time or place."""
+    kept = ("source", "suite", "checksum", "packages")
+    return {key: described[key] for key in kept if key in described} if described else {}
