@@ -167,6 +167,7 @@ class Server:
         except EngineError as stuck:
             error = stuck
         self._say(connection, protocol.failure(error))
+        self._reap_strangers()
 
     def _give_up_starts(self) -> None:
         now = time.monotonic()
@@ -192,6 +193,7 @@ class Server:
         self._forget(watched)
         exit_status = self._exit_status(watched.state.pid)
         self._settle(watched.name, exit_status, ran_for=time.time() - watched.state.started_at)
+        self._reap_strangers()
 
     @staticmethod
     def _exit_status(pid: int) -> int | None:
@@ -234,6 +236,20 @@ class Server:
         for pid in list(self._children):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 self._children.pop(pid)()
+        self._reap_strangers()
+
+    def _reap_strangers(self) -> None:
+        """Reap whom we have become the parent of: the first process of a start that failed, what a hook left running.
+
+        Not while a start is under way, whose launcher may not yet know the pid that it needs.
+        """
+        ours = {watched.state.pid for watched in self._watched.values()} | set(self._children)
+        with contextlib.suppress(ChildProcessError):
+            while not self._starts:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is None or ended.si_pid in ours:
+                    return
+                os.waitpid(ended.si_pid, 0)
 
 
 def _signal_pipe() -> tuple[int, int]:
