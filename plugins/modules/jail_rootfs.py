@@ -222,8 +222,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine.module import APPLY_SPEC, converge, run
-from ..module_utils._engine.rootfs import roots, template_task
+from ..module_utils._engine.converge import converge
+from ..module_utils._engine.module import APPLY_SPEC, run
 from ..module_utils._model.errors import DocumentError
 from ..module_utils._model.names import jail_name
 from ..module_utils._model.options import argument_spec, given
@@ -234,6 +234,8 @@ STATES = ("present", "latest", "reset", "absent")
 
 def of_template(module: AnsibleModule) -> dict[str, Any]:
     """The result for a template."""
+    from ..module_utils._engine.rootfs import template_task
+
     parameters = module.params
     if parameters["state"] == "reset":
         raise DocumentError(
@@ -248,14 +250,21 @@ def of_jail(module: AnsibleModule) -> dict[str, Any]:
     """The result for a jail's part of its document."""
     parameters = module.params
     name, state = jail_name(parameters["jail"], path="jail"), parameters["state"]
-    manifest = roots.read(name) if state == "latest" else None
     wanted = Wanted(
         jail=name,
         given={"rootfs": {}} if state == "absent" else given("rootfs", parameters),
         part="rootfs",
-        reset=state == "reset" or (manifest is not None and roots.is_stale(manifest)),
+        reset=state == "reset" or (state == "latest" and on_old_generation(name)),
     )
     return converge(wanted, apply_mode=parameters["apply"], check=module.check_mode)
+
+
+def on_old_generation(jail: str) -> bool:
+    """Whether the jail's template has a newer generation than the one that the jail stands on."""
+    from ..module_utils._engine.rootfs import roots
+
+    manifest = roots.read(jail)
+    return manifest is not None and roots.is_stale(manifest)
 
 
 def main() -> None:

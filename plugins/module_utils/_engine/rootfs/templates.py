@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._kernel import files, trees
 from ..._model.templates import same_source
@@ -17,6 +17,10 @@ from .. import store
 from ..errors import EngineError
 from . import bases, directories, leftovers, manifests
 from .manifests import TemplateManifest
+
+if TYPE_CHECKING:
+    # Every module carries the same engine, whichever of them installs it: see install.py.
+    from . import template_task  # noqa: F401
 
 # As long as a slow mirror may need: whoever waits finds the template built.
 _BUILD_PATIENCE = 1800.0
