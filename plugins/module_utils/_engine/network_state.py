@@ -79,17 +79,14 @@ class End(NamedTuple):
 
 class Facts(NamedTuple):
     """What is there. ``owner`` is the identity of the user namespace that owns the pinned network namespace, 0
-    where none is pinned; ``host`` is a link that is proven to be ours."""
+    where none is pinned; ``host`` is a link that is proven to be ours; ``paired`` says that the two ends are ends of
+    the same pair, and not leftovers of two."""
 
     owner: int
     loopback: Link | None
     host: End | None
     jail: End | None
-
-    @property
-    def paired(self) -> bool:
-        """Whether the two ends are ends of the same pair, and not leftovers of two."""
-        return self.host is not None and self.jail is not None and _are_peers(self.host.link, self.jail.link)
+    paired: bool
 
 
 class Step(NamedTuple):
@@ -161,18 +158,31 @@ def read(jail: str, *, link_name: str = "") -> Facts:
     path = places.namespace(jail, "net")
     if not namespaces.is_pinned(path):
         with Reader() as host:
-            return Facts(0, None, _host_end(host, jail, None, link_name), None)
-    with files.closing(namespaces.open_pin(path)) as fd:
-        owned_by = owner(fd)
+            return Facts(0, None, _marked_end(host, jail, link_name), None, False)
+    with files.closing(namespaces.open_pin(path)) as fd, Reader() as host:
         with namespaces.visiting(fd, namespaces.NEWNET):
             inside = Reader()
-    with inside, Reader() as host:
-        loopback = inside.link(index=_LOOPBACK_INDEX)
-        link = inside.link(name=JAIL_LINK)
-        jail_end = _end(inside, link) if link else None
-        if link is None and loopback is not None and _recorded_mode(loopback) == "none" and not link_name:
-            return Facts(owned_by, loopback, None, None)
-        return Facts(owned_by, loopback, _host_end(host, jail, link, link_name), jail_end)
+        with inside:
+            loopback, link = inside.link(index=_LOOPBACK_INDEX), inside.link(name=JAIL_LINK)
+            peer = _peer_of(host, link, host.namespace_id(fd)) if link else None
+            jail_end = _end(inside, link) if link else None
+        if peer is not None and peer.alias in ("", mark(jail)):
+            return Facts(owner(fd), loopback, _end(host, peer), jail_end, True)
+        alone = loopback is not None and _recorded_mode(loopback) == "none" and not (link or link_name)
+        return Facts(owner(fd), loopback, None if alone else _marked_end(host, jail, link_name), jail_end, False)
+
+
+def _peer_of(host: Reader, inside: Link, namespace: int | None) -> Link | None:
+    """The host's end of the jail's link.
+
+    The kernel takes no alias at a link's creation, so for an instant it has none; what is then the peer of a link in
+    our pinned namespace is ours all the same. But the root of a jail that owns its stack decides what its own link
+    says of its peer, so it is the host's link that has to name the jail's: its index and its namespace.
+    """
+    link = host.link(index=inside.peer) if inside.peer else None
+    if link is None or namespace is None or link.kind != "veth":
+        return None
+    return link if (link.peer, link.peer_namespace) == (inside.ifindex, namespace) else None
 
 
 def _end(reader: Reader, link: Link) -> End:
@@ -184,25 +194,12 @@ def _end(reader: Reader, link: Link) -> End:
     return End(link, addresses, tuple(reader.routes(link.ifindex)), reader.ingress_filter(link.ifindex))
 
 
-def _host_end(reader: Reader, jail: str, inside: Link | None, name: str) -> End | None:
-    """The host's end: the peer of the jail's end, or else a link with the jail's mark.
-
-    The kernel takes no alias at a link's creation, so for an instant it has none; what is then the peer of a link in
-    our pinned namespace is ours all the same.
-    """
-    if inside is not None and inside.peer_elsewhere:
-        link = reader.link(index=inside.peer)
-        if link is not None and _are_peers(link, inside) and link.alias in ("", mark(jail)):
-            return _end(reader, link)
-    candidates = [reader.link(name=name)] if name else reader.links()
-    for link in candidates:
+def _marked_end(reader: Reader, jail: str, name: str) -> End | None:
+    """A link with the jail's mark: under that name, or without a name, under any."""
+    for link in [reader.link(name=name)] if name else reader.links():
         if link is not None and link.alias == mark(jail):
             return _end(reader, link)
     return None
-
-
-def _are_peers(one: Link, other: Link) -> bool:
-    return one.kind == other.kind == "veth" and one.peer == other.ifindex and other.peer == one.ifindex
 
 
 def _recorded_mode(loopback: Link) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,19 @@ def is_available() -> bool:
     """Whether this Python has pyroute2; looked up without importing it."""
     from importlib.util import find_spec
 
+    _see_packages()
     try:
         return find_spec("pyroute2") is not None
     except ValueError:  # what find_spec() says of a module that was blocked
         return False
+
+
+def _see_packages() -> None:
+    """Look for packages where the distribution puts them; jailctl starts without (-S), for the runs that need none."""
+    if sys.flags.no_site:
+        import site
+
+        site.addsitepackages(set(sys.path))
 
 
 class Connection:
@@ -43,6 +53,7 @@ class Connection:
     """
 
     def __init__(self) -> None:
+        _see_packages()
         try:
             from pyroute2 import IPRoute
             from pyroute2.netlink.exceptions import NetlinkError

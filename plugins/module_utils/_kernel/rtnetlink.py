@@ -25,6 +25,7 @@ _RTM_NEWLINK, _RTM_GETLINK = 16, 18
 _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
 _RTM_NEWTFILTER, _RTM_GETTFILTER = 44, 46
+_RTM_NEWNSID, _RTM_GETNSID = 88, 90
 _NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x01, 0x10, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
@@ -38,6 +39,7 @@ _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
 _RTM_F_FIB_MATCH = 0x2000
 _TCA_OPTIONS, _TCA_BPF_NAME = 2, 7
+_NETNSA_NSID, _NETNSA_FD = 1, 3
 _NESTED_OR_ORDER = 0xC000
 
 _HEADER = struct.Struct("=IHHII")
@@ -61,7 +63,11 @@ _DUMP_ATTEMPTS = 20
 
 
 class Link(NamedTuple):
-    """A network interface. ``peer`` is the other end's index in ITS namespace (veth), 0 where there is none."""
+    """A network interface.
+
+    ``peer`` is the other end's index (veth) in ITS namespace, 0 where there is none, and ``peer_namespace`` is the id
+    of that namespace as in Reader.namespace_id(), None where it is this one.
+    """
 
     ifindex: int
     name: str
@@ -71,7 +77,7 @@ class Link(NamedTuple):
     mtu: int
     up: bool
     peer: int
-    peer_elsewhere: bool
+    peer_namespace: int | None
 
 
 class Address(NamedTuple):
@@ -186,6 +192,16 @@ class Reader:
         options = [_unpack(_unpack(body[_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")) for body in bodies]
         return next((_text(option[_TCA_BPF_NAME]) for option in options if _TCA_BPF_NAME in option), "")
 
+    def namespace_id(self, fd: int) -> int | None:
+        """Number by which this namespace knows another one (ip-netns(8), nsid); None where they have no link in common.
+
+        A process that has power over this namespace can choose the number, but not give it to two.
+        """
+        request = bytes(4) + _pack([(_NETNSA_FD, struct.pack("=i", fd))])
+        body = self._ask(_RTM_GETNSID, 0, request, _RTM_NEWNSID, f"id of namespace {fd}")[0]
+        number = struct.unpack("=i", _unpack(body[4:])[_NETNSA_NSID])[0]
+        return number if number >= 0 else None
+
     def _ask(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> list[bytes]:
         for _ in range(_DUMP_ATTEMPTS):
             try:
@@ -267,6 +283,7 @@ def _text(value: bytes) -> str:
 def _parse_link(body: bytes) -> Link:
     _, _, index, flags, _ = _LINK.unpack_from(body)
     attributes = _unpack(body[_LINK.size :])
+    namespace = attributes.get(_IFLA_LINK_NETNSID)
     return Link(
         ifindex=index,
         name=_text(attributes.get(_IFLA_IFNAME, b"")),
@@ -276,7 +293,7 @@ def _parse_link(body: bytes) -> Link:
         mtu=_number(attributes.get(_IFLA_MTU, b"")),
         up=bool(flags & _IFF_UP),
         peer=_number(attributes.get(_IFLA_LINK, b"")),
-        peer_elsewhere=_IFLA_LINK_NETNSID in attributes,
+        peer_namespace=_number(namespace) if namespace else None,
     )
 
 

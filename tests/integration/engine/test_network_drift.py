@@ -169,6 +169,37 @@ def test_a_link_that_is_not_ours_is_never_removed() -> None:
         assert host.link("jl1") == before
 
 
+def test_a_jail_that_owns_its_stack_cannot_pass_off_a_link_of_the_host_as_its_own() -> None:
+    """Whoever has power over a network namespace chooses the indexes of the links in it."""
+    network.ensure(host.jail("evil", "10.20.0.66/32"), 6)
+    with files.closing(namespaces.new_network_namespace()) as elsewhere, pyroute2.IPRoute() as connection:
+        peer = {"ifname": "other", "net_ns_fd": elsewhere}
+        connection.link("add", ifname="victim", index=40, kind="veth", peer=peer)
+        victim = host.link("victim")
+        _replace_eth0_by_a_false_one("evil", peer=40)
+        with host.inside("evil"):
+            assert (host.link("eth0").ifindex, host.link("eth0").peer) == (victim.peer, victim.ifindex)
+        seen = network.observe("evil")
+        assert seen is not None and not seen.up
+        assert network.ensure(host.jail("evil", "10.20.0.66/32"), 6)
+        assert host.link("victim") == victim
+        assert host.answers("10.20.0.66")
+        _replace_eth0_by_a_false_one("evil", peer=40)
+        network.remove("evil")
+        assert host.link("victim") == victim
+
+
+def _replace_eth0_by_a_false_one(jail: str, *, peer: int) -> None:
+    inside = network.namespace_fd(jail)
+    assert inside is not None
+    with host.inside(jail), links.Connection() as connection:
+        connection.delete(host.link("eth0"))
+    accomplice = namespaces.new_network_namespace()
+    with files.closing(inside), namespaces.visiting(accomplice, namespaces.NEWNET), pyroute2.IPRoute() as connection:
+        connection.link("add", ifname="false", index=peer, kind="veth", peer={"ifname": "eth0"})
+        connection.link("set", index=host.link("eth0").ifindex, net_ns_fd=inside)
+
+
 def test_routes_of_the_administrator_through_a_jail_stay() -> None:
     network.ensure(DOCUMENT, 1)
     pyroute2.IPRoute().route("add", dst="10.50.0.0/16", oif=host.link("jl1").ifindex)
