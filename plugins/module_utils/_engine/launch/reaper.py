@@ -48,17 +48,18 @@ def run_builtin(command: Sequence[str], environment: Mapping[str, str]) -> None:
     undumpable, so that nobody in the jail can look into it.
     """
     processes.set_undumpable()
+    # Blocked and waited for, so that none comes between a look and a wait; an init's blocked signals are kept for it.
+    awaited = {signal.SIGCHLD, *_FORWARDED}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     child = _spawn(command, environment) if command else 0
-    for number in _FORWARDED:
-        signal.signal(number, lambda received, _frame: _pass_on(child, received))
     while True:
-        try:
-            pid, status = os.wait()
-        except ChildProcessError:
-            signal.pause()
-            continue
-        if pid == child:
-            os._exit(_shell_status(status))
+        number = signal.sigwait(awaited)
+        if number == signal.SIGCHLD:
+            _reap(child)
+        elif child:
+            os.kill(child, number)
+        else:
+            os._exit(0)
 
 
 def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -66,16 +67,24 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> int:
     if pid:
         return pid
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.execvpe(command[0], list(command), dict(environment))
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
     os._exit(127)
 
 
-def _pass_on(child: int, number: int) -> None:
-    if not child:
-        os._exit(0)
-    os.kill(child, number)
+def _reap(child: int) -> None:
+    """Bury all that have ended; with the command we end ourselves."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if pid == child:
+            os._exit(_shell_status(status))
 
 
 def _shell_status(status: int) -> int:
