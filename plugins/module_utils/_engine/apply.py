@@ -5,16 +5,26 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from .._kernel import namespaces
+from .._kernel import namespaces, pidfd
+from .._kernel.errors import KernelError
 from .._model.actions import Action, Plan
 from . import allocations, limits, network, pins, places, status, store
 from . import stop as stopping
 from .errors import EngineError
 from .rootfs import roots
+from .store import RuntimeState
 from .supervisor import client, log
+
+# What is wrong with a command or its configuration shows in this time; more would make every start slower.
+_TRIAL_SECONDS = 0.1
+_SETTLE_SECONDS = 2.0
+_SETTLE_POLL_SECONDS = 0.005
 
 
 def apply(plan: Plan) -> None:
@@ -112,17 +122,44 @@ _EXECUTORS: dict[str, Callable[[Action], None]] = {
 
 
 def verify(plan: Plan) -> None:
-    """See that a jail that was started is still there: a command that ends at once is no running jail."""
+    """See that a jail that was started stays: a command that fails at once is an error of the task, not of a log.
+
+    Callers have let go of the jail's lock, which the supervisor needs to record how a jail has ended.
+    """
     if plan.state_after not in ("running", "frozen") or not any(action.kind == "jail.start" for action in plan.actions):
         return
-    state = store.read_state(plan.jail)
-    if state is None or status.run_state(plan.jail) in ("running", "frozen"):
+    started = store.read_state(plan.jail)
+    if started is None or _stays(started):
         return
-    if state.phase == "stopped" and state.exit_status == 0:
-        return
-    raise EngineError(
-        plan.jail,
-        f"was started and ended at once: {state.message or 'no reason is known'}",
-        path="command",
-        remedy=f"read what it said: jailctl logs {plan.jail}",
-    )
+    ended = _settled(plan.jail, started.instance)
+    if ended is not None and ended.phase == "failed":
+        raise EngineError(
+            plan.jail,
+            f"was started and ended at once: {ended.message}",
+            path="command",
+            remedy=f"read what it said: jailctl logs {plan.jail}",
+        )
+
+
+def _stays(state: RuntimeState) -> bool:
+    """Whether an init lives through its first moments."""
+    try:
+        fd = pidfd.open_pidfd(state.pid)
+    except KernelError:
+        return False
+    try:
+        return status.is_alive(state) and not pidfd.wait(fd, _TRIAL_SECONDS)
+    finally:
+        os.close(fd)
+
+
+def _settled(name: str, instance: str) -> RuntimeState | None:
+    """How that life of a jail has ended, as soon as the supervisor has recorded it; None when another has begun."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        state = store.read_state(name)
+        if state is None or state.instance != instance:
+            return None
+        if state.phase != "running" or time.monotonic() > deadline:
+            return replace(state, phase="failed") if state.phase == "running" else state
+        time.sleep(_SETTLE_POLL_SECONDS)

@@ -33,9 +33,9 @@ def _apply(wanted: Wanted, apply_mode: str) -> Plan:
     with store.lock(wanted.jail) as lock:
         planned = _plan(wanted, apply_mode)
         apply.apply(planned)
-        apply.verify(planned)
         if wanted.state == "absent":
             lock.remove()
+    apply.verify(planned)
     return planned
 
 
