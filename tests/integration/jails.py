@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from ansible_collections.hosting.jails.plugins.module_utils._engine import converge as engine
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places, report, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import packages, templates
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, server
 from ansible_collections.hosting.jails.plugins.module_utils._model.wanted import Wanted
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -237,6 +238,33 @@ def kill_supervisor() -> int:
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), what="the supervisor to be gone")
     return pid
+
+
+@contextlib.contextmanager
+def own_supervisor() -> Iterator[int]:
+    """Have the host's jails supervised by a fork of this very process, with all that a test has changed in it."""
+    dismiss_supervisor()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()
+            server.main(install.engine_version(), stay=True)
+        finally:
+            os._exit(0)
+    try:
+        wait_until(lambda: os.path.exists(places.SUPERVISOR_SOCKET), what="our supervisor")
+        yield pid
+    finally:
+        dismiss_supervisor()
+        os.waitpid(pid, 0)
+
+
+def dismiss_supervisor() -> None:
+    """Ask the host's supervisor to leave, if there is one, and see it go."""
+    connection = client._try_connect()
+    if connection is not None:
+        client._dismiss(connection)
+        wait_until(lambda: not os.path.exists(places.SUPERVISOR_SOCKET), what="the supervisor to leave")
 
 
 def processes_of(name: str) -> list[int]:
