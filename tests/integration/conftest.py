@@ -74,6 +74,7 @@ def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
         status = 1
         try:
             os.close(reader)
+            _leave_to_parent_what_it_has_set_up(item)
             _enter_private_state(scratch)
             reports = runtestprotocol(item, log=False, nextitem=None)
             data = [item.config.hook.pytest_report_to_serializable(config=item.config, report=r) for r in reports]
@@ -91,6 +92,12 @@ def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
         return [_died(item, status)]
     restore = item.config.hook.pytest_report_from_serializable
     return [restore(config=item.config, data=data) for data in pickle.loads(answer)]
+
+
+def _leave_to_parent_what_it_has_set_up(item: pytest.Item) -> None:
+    """The child tears down its own fixtures only: a real template of the session is not its to remove."""
+    for finalizers, _ in item.session._setupstate.stack.values():
+        finalizers.clear()
 
 
 def _died(item: pytest.Item, status: int) -> pytest.TestReport:
