@@ -31,8 +31,8 @@ from .network_state import End, Facts, Wanted
 if TYPE_CHECKING:
     from .network_changes import Changes
 
-# Each round makes one object, or sends all that is missing, and looks again: a namespace of another owner, leftovers,
-# the namespace, the pair, its settings, and what those undid (a link that goes down loses routes).
+# Each round does one thing and looks again: away with a namespace of another owner, away with leftovers, make the
+# objects, set them up, and put back what that undid (a link that goes down loses routes).
 _ROUNDS = 8
 
 
@@ -187,10 +187,11 @@ def _repair(want: Wanted, facts: Facts, changes: Changes) -> None:
         remove(want.jail)
     elif _is_leftover(want, facts):
         changes.delete(facts)
-    elif not facts.owner:
-        changes.create_namespace()
-    elif want.mode == "vnet" and facts.host is None:
-        changes.create_pair()
+    elif not facts.owner or (want.mode == "vnet" and facts.host is None):
+        if not facts.owner:
+            changes.create_namespace()
+        if want.mode == "vnet":
+            changes.create_pair()
     else:
         changes.send(network_state.pending(want, facts))
 
