@@ -107,6 +107,15 @@ def become_root_of(fd: int) -> None:
     set_undumpable()
 
 
+def enter_time_namespace_for_children() -> None:
+    """Enter the time namespace that unshare(NEWTIME) has made for our children; its offsets are final from then on."""
+    fd = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(fd, NEWTIME)
+    finally:
+        os.close(fd)
+
+
 def new_network_namespace(*, user_namespace: int | None = None) -> int:
     """Descriptor of a new network namespace, owned by ``user_namespace`` or else by ours."""
     if user_namespace is None:
@@ -154,6 +163,26 @@ def _returning(kind: str, flag: int) -> Iterator[None]:
             setns(home, flag)
         finally:
             os.close(home)
+
+
+@contextlib.contextmanager
+def new_pid_namespace_for_children() -> Iterator[None]:
+    """Have the child that a block forks be pid 1 of a new pid namespace, without entering it ourselves.
+
+    Whoever cannot take that back ends at once: further children would be born among the processes of a jail.
+    """
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(NEWPID)
+        try:
+            yield
+        finally:
+            try:
+                setns(home, NEWPID)
+            except KernelError:
+                os._exit(70)
+    finally:
+        os.close(home)
 
 
 @contextlib.contextmanager

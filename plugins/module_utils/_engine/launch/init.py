@@ -19,11 +19,11 @@ from .tree import Tree
 _FAILED = 70
 
 
-def run(start: Start, root: int, nodes: dict[str, int], released: int) -> None:
+def run(start: Start, root: int, nodes: dict[str, int], *, released: int = -1) -> None:
     """What the jail's pid 1 does until its program runs; it never returns.
 
     ``root`` is the descriptor of the jail's root mount, ``nodes`` are clones of the host's device nodes in the
-    system order; closing ``released`` lets our parent go.
+    system order; there, closing ``released`` lets our parent go.
     """
     try:
         processes.set_parent_death_signal(signal.SIGKILL)
@@ -37,7 +37,8 @@ def run(start: Start, root: int, nodes: dict[str, int], released: int) -> None:
         processes.close_descriptors({start.child.fd, reaper_fd, released})
         accounts.enter_directory(start.recipe.workdir or account.home, required=bool(start.recipe.workdir))
         processes.set_parent_death_signal(0)
-        os.close(released)
+        if released >= 0:
+            os.close(released)
         start.child.say(ready=True)
         if start.child.wait_for_go():
             privileges.impose(start.recipe.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)

@@ -5,6 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -49,12 +50,16 @@ class Launch:
         self._released = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         user_namespace = namespaces.open_pin(recipe.user_namespace)
-        self._helper = os.fork()
-        if self._helper == 0:
-            setup.run(Start(recipe, Child(theirs.detach()), output, user_namespace))
+        # In the system order a pid namespace of the jail's own user namespace is wanted: the child makes it.
+        with contextlib.nullcontext() if recipe.system else namespaces.new_pid_namespace_for_children():
+            self._child = os.fork()
+            if self._child == 0:
+                setup.run(Start(recipe, Child(theirs.detach()), output, user_namespace))
         os.close(user_namespace)
         theirs.close()
         self.fd = ours.detach()
+        if not recipe.system:
+            self._meet_init(self._child)
 
     def advance(self) -> Launched | None:
         """Take one step; the result when the jail's program runs. EngineError when it cannot."""
@@ -64,13 +69,16 @@ class Launch:
         if report.error:
             raise EngineError(self.recipe.name, report.error, path=report.path, remedy=report.remedy)
         if report.pid:
-            self._pid = report.pid
-            self._pidfd = pidfd.open_pidfd(report.pid)
-            self._start_time = processes.start_time(report.pid) or 0
+            self._meet_init(report.pid)
         if report.ready:
             self._released = True
             control.send_go(self.fd)
         return None
+
+    def _meet_init(self, pid: int) -> None:
+        self._pid = pid
+        self._pidfd = pidfd.open_pidfd(pid)
+        self._start_time = processes.start_time(pid) or 0
 
     def _finished(self) -> Launched:
         if not self._released:
@@ -84,12 +92,13 @@ class Launch:
     def close(self) -> None:
         """Let go of all but the jail. One that was not released dies; its control group is left to the caller."""
         if not self._released:
-            os.kill(self._helper, signal.SIGKILL)
+            os.kill(self._child, signal.SIGKILL)
         for fd in (self.fd, self._pidfd):
             if fd >= 0:
                 os.close(fd)
         self.fd = self._pidfd = -1
-        os.waitpid(self._helper, 0)
+        if not self._released or self._child != self._pid:
+            os.waitpid(self._child, 0)
 
 
 def launch(recipe: Recipe, output: int) -> Launched:

@@ -13,8 +13,9 @@ import stat
 import time
 
 from ..._kernel import mounts, namespaces, processes
-from ..._kernel.cgroups import Cgroup, find_hierarchies
+from ..._kernel.cgroups import Cgroup
 from ..._kernel.errors import KernelError
+from .. import status
 from ..errors import EngineError, blaming
 from . import init
 from .root import attach_root
@@ -28,9 +29,9 @@ _FAILED = 70
 def run(start: Start) -> None:
     """What a forked child of the launcher does; it never returns.
 
-    This is the first of the two processes of a start: it joins the jail's control group and makes its namespaces.
-    Its child is the jail's pid 1 and does the rest (``init.run``). Where the order matters the reason stands with
-    the step; ENTER and LEAVE are those of namespaces(7), user_namespaces(7) and mount_namespaces(7).
+    It joins the jail's control group and makes its namespaces. In the app order it is the jail's pid 1 already, and
+    goes on with ``init.run``; in the system order its child is. Where the order matters the reason stands with the
+    step; ENTER and LEAVE are those of namespaces(7), user_namespaces(7) and mount_namespaces(7).
     """
     try:
         _leave_launcher(start)
@@ -53,7 +54,7 @@ def _leave_launcher(start: Start) -> None:
 
 def _prepare(start: Start) -> None:
     recipe = start.recipe
-    Cgroup(find_hierarchies(), recipe.cgroup).join()
+    Cgroup(status.hierarchies(), recipe.cgroup).join()
     _set_rlimits(start)
     _join_network(recipe.network)
     _start_clocks()
@@ -67,11 +68,13 @@ def _prepare(start: Start) -> None:
         processes.set_parent_death_signal(signal.SIGKILL)
         namespaces.unshare(_OWN_NAMESPACES | namespaces.NEWNS | namespaces.NEWPID)
     else:
-        namespaces.unshare(_OWN_NAMESPACES | namespaces.NEWPID)
+        namespaces.unshare(_OWN_NAMESPACES)
     with blaming("hostname"):
         socket.sethostname(recipe.hostname)
     _set_sysctls(start)
-    _fork_init(start, root, nodes)
+    if recipe.system:
+        _fork_init(start, root, nodes)
+    init.run(start, root, nodes)
 
 
 def _set_rlimits(start: Start) -> None:
@@ -109,6 +112,7 @@ def _start_clocks() -> None:
     clocks = {"monotonic": time.CLOCK_MONOTONIC, "boottime": time.CLOCK_BOOTTIME}
     with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
         file.write("".join(f"{name} -{int(time.clock_gettime(clock))} 0\n" for name, clock in clocks.items()))
+    namespaces.enter_time_namespace_for_children()
 
 
 def _clone_host_devices() -> dict[str, int]:
@@ -137,7 +141,7 @@ def _fork_init(start: Start, root: int, nodes: dict[str, int]) -> None:
     pid = os.fork()
     if pid == 0:
         os.close(waiting)
-        init.run(start, root, nodes, released)
+        init.run(start, root, nodes, released=released)
     os.close(released)
     start.child.say(pid=pid)
     os.read(waiting, 1)
