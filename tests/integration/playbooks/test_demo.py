@@ -109,7 +109,7 @@ def demo(before: dict[str, object]) -> str:
 
 def _jailctl(*arguments: str) -> str:
     done = subprocess.run(
-        [str(JAILCTL), *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30
+        [str(JAILCTL), *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -171,3 +171,5 @@ def test_a_killed_process_is_drift_and_the_next_run_repairs_it(demo: str) -> Non
 def test_cleaning_up_leaves_the_machine_as_it_was(demo: str, before: dict[str, object]) -> None:
     _make("demo-clean")
     assert _machine() == before
+    assert [name for name in OURS if Path(name).exists() and name != str(JAILCTL.parent)] == []
+    assert list(Path("/sys/fs/cgroup").glob("**/jails")) == []
