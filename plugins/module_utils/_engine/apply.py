@@ -14,6 +14,7 @@ from typing import Any
 from .._kernel import namespaces, pidfd
 from .._kernel.errors import KernelError
 from .._model.actions import Action, Plan
+from .._model.document import effective
 from . import allocations, limits, network, pins, places, status, store
 from . import stop as stopping
 from .errors import EngineError
@@ -38,9 +39,14 @@ def apply(plan: Plan) -> None:
 
 
 def _write_document(action: Action) -> None:
+    """Addresses are claimed by the document that names them, so that two tasks at once cannot both have one."""
+    document = action.arguments["document"]
     store.prepare_directories()
     allocations.claim(action.jail)
-    store.write_document(action.jail, action.arguments["document"])
+    with store.documents_lock():
+        if document.get("ip") != (store.read_document(action.jail) or {}).get("ip"):
+            network.preflight(effective(document))
+        store.write_document(action.jail, document)
 
 
 def _remove_document(action: Action) -> None:
@@ -75,7 +81,8 @@ def _ensure_network(action: Action) -> None:
 
 
 def _remove_network(action: Action) -> None:
-    network.remove(action.jail)
+    allocation = allocations.find(action.jail)
+    network.remove(action.jail, allocation.index if allocation else None)
 
 
 def _set_limits(action: Action) -> None:

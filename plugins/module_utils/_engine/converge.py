@@ -5,13 +5,14 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from .._model.actions import Plan
 from .._model.diff import diff
 from .._model.document import redacted
 from .._model.planner import Wanted, plan
-from . import live, needs, report, store
+from . import live, needs, places, report, store
 
 
 def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
@@ -20,10 +21,18 @@ def converge(wanted: Wanted, *, apply_mode: str, check: bool) -> dict[str, Any]:
     Planned first without a lock, since most runs change nothing, and again under it when there is something to do.
     """
     planned = _plan(wanted, apply_mode)
+    _refuse(planned)
     lines = _start_dependencies(planned, check=check)
-    if planned.changed and not check:
+    if not check and (planned.changed or _is_left_locked(wanted)):
         planned = _apply(wanted, apply_mode)
     return _result(planned, lines, check=check)
+
+
+def _refuse(planned: Plan) -> None:
+    if planned.actions:
+        from . import preflight
+
+        preflight.refuse(planned)
 
 
 def _apply(wanted: Wanted, apply_mode: str) -> Plan:
@@ -37,6 +46,11 @@ def _apply(wanted: Wanted, apply_mode: str) -> Plan:
             lock.remove()
     apply.verify(planned)
     return planned
+
+
+def _is_left_locked(wanted: Wanted) -> bool:
+    """Whether a removal was killed when it had only its lock left to remove."""
+    return wanted.state == "absent" and os.path.exists(places.lock(wanted.jail))
 
 
 def _start_dependencies(planned: Plan, *, check: bool) -> list[str]:

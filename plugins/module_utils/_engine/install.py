@@ -13,13 +13,13 @@ from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._kernel import files
+from .._kernel import files, trees
 from .errors import EngineError
 
 if TYPE_CHECKING:
     # Ansible packs into a module what import statements name, whether they are executed or not: with these, every
     # module that can start a jail carries the whole engine.
-    from . import cli  # noqa: F401
+    from . import boot, cli  # noqa: F401
 
 PREFIX = "/usr/local/lib/hosting.jails"
 COMMAND = "/usr/local/sbin/jailctl"
@@ -168,7 +168,7 @@ def plan_removal() -> list[Step]:
 
 
 def _remove_version(version: str) -> None:
-    files.remove_tree(f"{PREFIX}/{version}")
+    trees.remove_tree(f"{PREFIX}/{version}")
     with contextlib.suppress(OSError):
         os.rmdir(PREFIX)
 

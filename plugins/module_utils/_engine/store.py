@@ -11,7 +11,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .._kernel import files
+from .._kernel import files, trees
 from .._kernel.errors import KernelError
 from . import places
 from .errors import EngineError
@@ -128,7 +128,12 @@ def remove_runtime(name: str) -> None:
     """Forget everything about a jail that belongs to this boot; its namespaces must have been let go before."""
     with contextlib.suppress(KernelError):
         files.remove_file(places.output(name))
-    files.remove_tree(places.runtime(name))
+    trees.remove_tree(places.runtime(name))
+
+
+def documents_lock() -> files.Lock:
+    """The lock of whoever compares one jail's document with those of the others, and then writes it."""
+    return files.Lock(f"{places.RUNTIME}/.documents.lock")
 
 
 def lock(name: str, *, timeout: float = 60.0) -> files.Lock:

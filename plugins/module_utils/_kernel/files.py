@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -36,27 +35,31 @@ class LockBusy(KernelError):
 def write_atomic(path: str, data: str | bytes, *, mode: int = 0o600, sync: bool = True) -> None:
     """Replace a file as a whole: a reader sees the old content or the new, also after a crash when ``sync``.
 
-    Temporary file in the same directory, fsync, rename, fsync of the directory (rename(2), fsync(2)).
+    Temporary file in the same directory, fsync, rename, fsync of the directory (rename(2), fsync(2)). The temporary
+    file is ``temporary_of(path)`` for every writer, who holds its lock: the next takes what a killed one has left.
     """
     content = data.encode() if isinstance(data, str) else data
-    directory, name = os.path.split(path)
-    temporary = f"{directory}/.{name}.{os.getpid()}.tmp"
-    try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    temporary = temporary_of(path)
+    with Lock(temporary) as lock:
         try:
-            _write_all(fd, content)
-            os.fchmod(fd, mode)
+            os.ftruncate(lock.fd, 0)
+            _write_all(lock.fd, content)
+            os.fchmod(lock.fd, mode)
             if sync:
-                os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
-        if sync:
-            sync_directory(directory)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise KernelError.from_os_error("write", path, error) from error
+                os.fsync(lock.fd)
+            os.rename(temporary, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise KernelError.from_os_error("write", path, error) from error
+    if sync:
+        sync_directory(os.path.dirname(path))
+
+
+def temporary_of(path: str) -> str:
+    """Where a file is written before it is renamed into place."""
+    directory, name = os.path.split(path)
+    return f"{directory}/.{name}.tmp"
 
 
 def _write_all(fd: int, content: bytes) -> None:
@@ -67,11 +70,11 @@ def _write_all(fd: int, content: bytes) -> None:
 
 def sync_directory(path: str) -> None:
     """Make renames and removals in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
+            os.fsync(fd)
+    except OSError as error:
+        raise KernelError.from_os_error("sync directory", path, error) from error
 
 
 def canonical_json(value: Any) -> str:
@@ -94,12 +97,10 @@ def read_text(path: str) -> str | None:
 
 def read_json(path: str) -> Any:
     """Parsed content of a JSON file, None where there is none; DamagedFile where it does not parse."""
-    text = read_text(path)
-    if text is None:
-        return None
     try:
-        return json.loads(text)
-    except ValueError as error:
+        text = read_text(path)
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DamagedFile("read", path, 22) from error
 
 
@@ -117,51 +118,14 @@ def make_directory(path: str, *, mode: int = 0o700) -> None:
 
 
 def remove_file(path: str) -> None:
-    """Unlink a file that may be gone already."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise KernelError.from_os_error("remove", path, error) from error
-
-
-def remove_tree(path: str) -> None:
-    """Remove a directory tree by descriptors: it follows no link and crosses no mount (CWE-59, CWE-367).
-
-    What is already gone is no error. A mount inside the tree makes it fail with EXDEV before that mount's
-    content is touched.
-    """
-    directory, name = os.path.split(path.rstrip("/"))
-    try:
-        parent = os.open(directory or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        _remove_entry(parent, name, os.fstat(parent).st_dev)
-    except OSError as error:
-        raise KernelError.from_os_error("remove tree", path, error) from error
-    finally:
-        os.close(parent)
-
-
-def _remove_entry(parent: int, name: str, device: int) -> None:
-    try:
-        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(status.st_mode):
-        os.unlink(name, dir_fd=parent)
-        return
-    if status.st_dev != device:
-        raise OSError(18, os.strerror(18), name)
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        for child in os.listdir(fd):
-            _remove_entry(fd, child, device)
-    finally:
-        os.close(fd)
-    os.rmdir(name, dir_fd=parent)
+    """Unlink a file that may be gone already, with what a killed writer of it has left."""
+    for name in (temporary_of(path), path):
+        try:
+            os.unlink(name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise KernelError.from_os_error("remove", name, error) from error
 
 
 class Lock:
@@ -175,6 +139,11 @@ class Lock:
         self.path = path
         self.timeout = timeout
         self._fd = -1
+
+    @property
+    def fd(self) -> int:
+        """Descriptor of the locked file, -1 while it is not held."""
+        return self._fd
 
     def acquire(self) -> None:
         """Wait for the lock up to ``timeout`` seconds; LockBusy after that."""

@@ -26,7 +26,7 @@ def open_beneath(
     openat2(2), Linux 5.6. The races of path checks done in user space are what most container escapes were.
     """
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC, mode, resolve)
-    return libc.syscall("open", path, libc.OPENAT2, root, path.encode(), how, len(how))
+    return libc.syscall("open", path, libc.OPENAT2, root, os.fsencode(path), how, len(how))
 
 
 def make_directory(root: int, path: str, *, mode: int = 0o755, owner: tuple[int, int] | None = None) -> int:

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._model.actions import Action, Plan
+from .._model.document import effective
+from . import limits, network, status
+from .errors import EngineError
+
+
+def refuse(planned: Plan) -> None:
+    """EngineError for a plan that this host cannot carry out, before the first of its actions and in check mode.
+
+    What can only be found out by doing it (a full disk, a broken program) is left to the actions.
+    """
+    for action in planned.actions:
+        check = _CHECKS.get(action.kind)
+        if check:
+            check(action)
+
+
+def _limits(action: Action) -> None:
+    document = effective(action.arguments["document"])
+    limits.refuse_without_controllers(status.group(action.jail), document["limits"], jail=action.jail)
+
+
+def _rootfs(action: Action) -> None:
+    from .rootfs import roots
+
+    roots.refuse_unusable(action.jail, action.arguments["source"])
+
+
+def _network(action: Action) -> None:
+    network.preflight(action.arguments["document"])
+
+
+def _mounts(action: Action) -> None:
+    mounts: list[Mapping[str, Any]] = action.arguments["document"]["mounts"]
+    for number, mount in enumerate(mounts):
+        source = mount.get("source", "")
+        if source and not os.path.exists(source):
+            raise EngineError(
+                action.jail, f"{source!r} does not exist", path=f"mounts[{number}].source", remedy="make it first"
+            )
+
+
+_CHECKS: dict[str, Callable[[Action], None]] = {
+    "document.write": _limits,
+    "rootfs.create": _rootfs,
+    "rootfs.reset": _rootfs,
+    "network.create": _network,
+    "network.change": _network,
+    "jail.start": _mounts,
+}
