@@ -74,6 +74,13 @@ def _processes_of_jails() -> list[str]:
     return found
 
 
+def _control_groups() -> list[str]:
+    """List the jails' control groups: one tree in version 2, one below each controller in version 1."""
+    top = Path("/sys/fs/cgroup")
+    parents = [*top.glob("jails"), *top.glob("*/jails")]
+    return sorted(str(path) for parent in parents for path in [parent, *parent.rglob("*")] if path.is_dir())
+
+
 def _machine() -> dict[str, object]:
     """Record what jails add to a machine, from its mounts to its kernel parameters."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
@@ -83,7 +90,7 @@ def _machine() -> dict[str, object]:
         "links": sorted(os.listdir("/sys/class/net")),
         "routes": sorted(routes),
         "rules": subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout,
-        "control groups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/jails")),
+        "control groups": _control_groups(),
         "processes": _processes_of_jails(),
         "files": sorted(str(path) for name in OURS for path in [Path(name), *Path(name).rglob("*")] if path.exists()),
         "parameters": [Path("/proc/sys", name).read_text(encoding="utf-8") for name in SYSCTLS],
@@ -172,4 +179,4 @@ def test_cleaning_up_leaves_the_machine_as_it_was(demo: str, before: dict[str, o
     _make("demo-clean")
     assert _machine() == before
     assert [name for name in OURS if Path(name).exists() and name != str(JAILCTL.parent)] == []
-    assert list(Path("/sys/fs/cgroup").glob("**/jails")) == []
+    assert _control_groups() == []
