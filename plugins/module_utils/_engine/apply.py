@@ -53,6 +53,8 @@ def _remove_document(action: Action) -> None:
     """The document last: what is left until then belongs to a jail that the next run still knows of."""
     name = action.jail
     status.clear_remains(name)
+    # A root whose making or removal was cut short is none yet, or none any more, for the planner.
+    roots.remove(name)
     namespaces.unpin(places.namespace(name, "user"))
     allocations.release(name)
     store.remove_runtime(name)

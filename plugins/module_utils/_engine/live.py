@@ -11,14 +11,14 @@ from typing import Any
 from .._kernel.cgroup_limits import KNOBS
 from .._model.document import effective
 from .._model.live import Live
-from . import limits, network, status, store
+from . import allocations, limits, network, status, store
 from .rootfs import directories, manifests
 
 
 def observe(name: str, document: Mapping[str, Any] | None) -> Live:
     """What is true of a jail now; ``document`` is the stored one. Reads only, some milliseconds."""
     state = store.read_state(name)
-    if document is None and state is None and not status.group(name).exists():
+    if document is None and state is None and not _has_remains(name):
         return Live(network=network.observe(name), rootfs=_source(name))
     full = effective(document) if document else None
     run_state = status.run_state(name)
@@ -33,6 +33,11 @@ def observe(name: str, document: Mapping[str, Any] | None) -> Live:
         restart_pending=status.awaits_restart(state),
         detail=state.message if state and run_state in ("failed", "stuck") else "",
     )
+
+
+def _has_remains(name: str) -> bool:
+    """Whether a definition was cut short before its document was stored; its ids come before that."""
+    return status.group(name).exists() or allocations.find(name) is not None
 
 
 def _source(name: str) -> Mapping[str, Any] | None:
