@@ -80,10 +80,15 @@ def _version(connection: socket.socket) -> str:
 
 
 def _dismiss(connection: socket.socket) -> None:
-    """Have a supervisor of another version leave; its jails stay, and its successor adopts them."""
+    """Have a supervisor of another version leave; its jails stay, and its successor adopts them.
+
+    It is gone when it hangs up, after the last of the starts that it has begun.
+    """
     with connection, contextlib.suppress(OSError):
+        connection.settimeout(_PATIENCE_SECONDS)
         protocol.send(connection, {"do": protocol.LEAVE})
-        protocol.receive(connection)
+        while protocol.receive(connection):
+            continue
 
 
 def _spawn_and_connect() -> socket.socket:

@@ -18,13 +18,17 @@ from ..._kernel import files, processes
 from ..._kernel.errors import KernelError
 from .. import places, start, store
 from ..errors import EngineError
+from ..launch.launcher import DEADLINE_SECONDS
 from ..start import Starting
 from ..store import RuntimeState
 from . import aftermath, client, protocol
-from .watch import Watched, adopt, died_unseen, running, watch
+from .watch import Watched, adopt, died_unseen, ended, running, watch
 
 # A supervisor with nothing to watch stays this long for the next request, and ends.
 IDLE_SECONDS = 3.0
+# A supervisor that leaves ends the starts that it has begun; its successor waits for it.
+HANDOVER_SECONDS = DEADLINE_SECONDS + 5.0
+_POLL_SECONDS = 0.01
 
 
 class Server:
@@ -61,6 +65,8 @@ class Server:
                 self._watch(watched)
         for name in died_unseen():
             self._settle(name, None, ran_for=0.0)
+        for name, state in ended():
+            self._plan_restart(name, state, ran_for=0.0)
         while not self._is_done():
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
@@ -74,10 +80,13 @@ class Server:
         self._selector.register(fd, selectors.EVENT_READ, callback)
 
     def _is_done(self) -> bool:
-        if self._starts or self._children:
+        if self._starts:
             return False
         if self._leaving:
+            # Children end their work without us; they may be waiting for a lock of whoever wants us to leave.
             return True
+        if self._children:
+            return False
         if self.stay or self._watched or self._timers or self._connections:
             self._idle_since = time.monotonic()
         return time.monotonic() - self._idle_since >= IDLE_SECONDS
@@ -106,10 +115,17 @@ class Server:
         elif request["do"] == protocol.START:
             self._begin(str(request["jail"]), int(request.get("restarts", 0)), connection)
         elif request["do"] == protocol.LEAVE:
-            self._leaving = True
+            self._leave()
             self._say(connection, {"ok": True})
         else:
             self._say(connection, {"ok": True, "version": self.version, "pid": os.getpid()})
+
+    def _leave(self) -> None:
+        """Take no more requests: who asks from now on starts our successor, which waits for our end."""
+        if not self._leaving:
+            self._leaving = True
+            self._selector.unregister(self._listener)
+            os.unlink(places.SUPERVISOR_SOCKET)
 
     def _hang_up(self, connection: socket.socket) -> None:
         self._connections.discard(connection)
@@ -154,10 +170,11 @@ class Server:
         if name in self._watched:
             self._forget(self._watched[name])
         try:
-            self._watch(watch(name, state, starting.output))
-        except KernelError:
-            os.close(starting.output)
+            self._watch(watch(name, state))
+        except (KernelError, OSError):
             self._settle(name, self._exit_status(state.pid), ran_for=0.0)
+        finally:
+            os.close(starting.output)
 
     def _abandon(self, name: str, error: Exception) -> None:
         starting, connection = self._starts.pop(name)
@@ -273,19 +290,30 @@ def _listening() -> Iterator[socket.socket]:
         try:
             yield listener
         finally:
-            os.unlink(places.SUPERVISOR_SOCKET)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(places.SUPERVISOR_SOCKET)
 
 
 def main(version: str, *, stay: bool = False) -> int:
     """Supervise this host's jails until there are none; exit status 0, also when somebody else does it already."""
     os.umask(0o077)
     os.chdir("/")
-    lock = files.Lock(f"{places.RUNTIME}/.supervisor.lock", timeout=0.0)
     store.prepare_directories()
-    try:
-        lock.acquire()
-    except files.LockBusy:
-        return 0
-    with _listening() as listener:
-        Server(listener, version, stay=stay).serve()
+    lock = files.Lock(f"{places.RUNTIME}/.supervisor.lock", timeout=0.0)
+    if _take_over(lock):
+        with _listening() as listener:
+            Server(listener, version, stay=stay).serve()
     return 0
+
+
+def _take_over(lock: files.Lock) -> bool:
+    """Become the supervisor, as soon as one that is leaving has left; False while another one serves."""
+    deadline = time.monotonic() + HANDOVER_SECONDS
+    while True:
+        try:
+            lock.acquire()
+            return True
+        except files.LockBusy:
+            if os.path.exists(places.SUPERVISOR_SOCKET) or time.monotonic() > deadline:
+                return False
+        time.sleep(_POLL_SECONDS)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..._kernel import files, pidfd
+from ..._kernel import pidfd
 from ..._kernel.errors import KernelError
 from .. import places, status, store
 from ..store import RuntimeState
@@ -47,10 +48,18 @@ class Watched:
         self.log.close()
 
 
-def watch(name: str, state: RuntimeState, output: int) -> Watched:
-    """Watch a jail that we started; ``output`` becomes ours."""
-    os.set_blocking(output, False)
-    return Watched(name, state, pidfd.open_pidfd(state.pid), output, Log(places.log(name)))
+def watch(name: str, state: RuntimeState) -> Watched:
+    """Watch a running jail.
+
+    Its output is opened anew: O_NONBLOCK belongs to an open file description (open(2)), and on the jail's own it would
+    make programs lose what they print faster than we read.
+    """
+    output = os.open(places.output(name), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return Watched(name, state, pidfd.open_pidfd(state.pid), output, Log(places.log(name)))
+    except KernelError:
+        os.close(output)
+        raise
 
 
 def adopt(name: str) -> Watched | None:
@@ -59,33 +68,35 @@ def adopt(name: str) -> Watched | None:
     if state is None or state.phase != "running" or not status.is_alive(state):
         return None
     with contextlib.suppress(KernelError, OSError):
-        output = os.open(places.output(name), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        return watch(name, state, output)
+        return watch(name, state)
     return None
 
 
 def died_unseen() -> list[str]:
     """Names of jails that are on record as running and are not: they ended while nobody watched."""
-    try:
-        entries = sorted(os.listdir(places.RUNTIME))
-    except FileNotFoundError:
-        return []
-    found = []
-    for name in entries:
-        if not os.path.isfile(places.state(name)):
-            continue
-        state = store.read_state(name)
-        if state is not None and state.phase == "running" and not status.is_alive(state):
-            found.append(name)
-    return found
+    return [name for name, state in _on_record() if state.phase == "running" and not status.is_alive(state)]
 
 
 def running() -> list[str]:
     """Names of jails that are on record as running."""
-    found = []
-    for name in store.names():
-        with contextlib.suppress(files.DamagedFile):
-            state = store.read_state(name)
-            if state is not None and state.phase == "running":
-                found.append(name)
-    return found
+    return [name for name, state in _on_record() if state.phase == "running"]
+
+
+def ended() -> list[tuple[str, RuntimeState]]:
+    """Jails that ran and ended by themselves: whoever was to start them again may have ended before that."""
+    return [
+        (name, state)
+        for name, state in _on_record()
+        if state.phase in ("failed", "stopped") and state.goal == "running" and state.started_at
+    ]
+
+
+def _on_record() -> Iterator[tuple[str, RuntimeState]]:
+    try:
+        entries = sorted(os.listdir(places.RUNTIME))
+    except FileNotFoundError:
+        return
+    for name in entries:
+        state = store.read_state(name) if os.path.isfile(places.state(name)) else None
+        if state is not None:
+            yield name, state
