@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from ansible_collections.hosting.jails.plugins.module_utils._engine import converge as engine
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places, report, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import packages, templates
-from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, server
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, protocol, server
 from ansible_collections.hosting.jails.plugins.module_utils._model.wanted import Wanted
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -222,12 +222,12 @@ def nothing_left(prefix: str = PREFIX, *, timeout: float = 5.0) -> Iterator[None
 
 def supervisor_pid() -> int | None:
     """Pid of the supervisor that watches this host's jails, None when there is none."""
-    for pid in status.Cgroup(status.hierarchies(), f"{places.CGROUP}/.supervisor").processes():
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            if b"supervisor" in words and parent == 1:
-                return pid
+    connection = client._try_connect()
+    if connection is None:
+        return None
+    with connection, contextlib.suppress(OSError):
+        protocol.send(connection, {"do": protocol.PING})
+        return int((protocol.receive(connection) or {"pid": 0})["pid"]) or None
     return None
 
 
