@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every test of this directory runs on a machine of its own: see ``machine``."""
+
+from __future__ import annotations
+
+import pytest
+from _pytest.runner import runtestprotocol
+from ansible_collections.hosting.jails.tests.faults import machine, roots
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if any(mark.name == "skip" for mark in item.iter_markers()):
+        return None
+    roots.archive()
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in _reports(item):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_sessionfinish() -> None:
+    machine.discard_engine()
+
+
+def _reports(item: pytest.Item) -> list[pytest.TestReport]:
+    def on_the_machine() -> list[object]:
+        reports = runtestprotocol(item, log=False, nextitem=None)
+        return [item.config.hook.pytest_report_to_serializable(config=item.config, report=each) for each in reports]
+
+    data, status = machine.run(on_the_machine)
+    if data is None:
+        return [_died(item, status)]
+    restore = item.config.hook.pytest_report_from_serializable
+    return [restore(config=item.config, data=each) for each in data]
+
+
+def _died(item: pytest.Item, status: int) -> pytest.TestReport:
+    return pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords={},
+        outcome="failed",
+        longrepr=f"the machine of this test ended without a report (wait status {status:#x})",
+        when="call",
+    )

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A machine that belongs to one test: whatever the engine leaves behind, it leaves behind in here.
+
+The test runs in a forked child with namespaces of its own for mounts, network and processes, with empty state
+directories, with control groups of its own under the paths of the host's, and with a copy-on-write /usr/local. When
+the first process of its pid namespace ends, the kernel kills whatever the test has left running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.hosting.jails.plugins.module_utils._engine import install
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import mounts, namespaces
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
+from ansible_collections.hosting.jails.tests.integration.engine import network_host
+
+BUILD = Path(__file__).resolve().parents[2] / ".build"
+STATE_DIRECTORIES = ("/etc/jails", "/run/jails", "/var/lib/jails", "/var/log/jails")
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+def run(function: Callable[[], Any]) -> tuple[Any, int]:
+    """Run a function on a machine of its own; its result (None when it died) and the wait status."""
+    engine = _installed_engine()
+    scratch = tempfile.mkdtemp(prefix="faults-")
+    group = Cgroup(find_hierarchies(), os.path.basename(scratch))
+    group.create()
+    try:
+        return in_child(lambda: _enter(function, engine, scratch, group))
+    finally:
+        os.rmdir(scratch)
+        group.kill()
+        group.wait_empty(5.0)
+        group.remove()
+
+
+def in_child(function: Callable[[], Any]) -> tuple[Any, int]:
+    """Result of a function that runs in a forked child, None when that dies; and its wait status."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.close(reader)
+            answer = pickle.dumps(function())
+            with os.fdopen(writer, "wb") as pipe:
+                pipe.write(answer)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    return pickle.loads(answer) if answer else None, status
+
+
+@lru_cache(maxsize=1)
+def _installed_engine() -> str:
+    """Directory of an engine that every machine finds in its /usr/local: compiling it takes a second."""
+    BUILD.mkdir(exist_ok=True)
+    directory = tempfile.mkdtemp(prefix="faults-engine-", dir=BUILD)
+    for name in ("upper", "work"):
+        os.mkdir(f"{directory}/{name}", 0o755)
+    # Named once for all children: the sources may be edited while the tests run.
+    install.engine_version()
+    done, _ = in_child(lambda: _install(directory))
+    assert done, "the engine cannot be installed"
+    return f"{directory}/upper"
+
+
+def _install(directory: str) -> bool:
+    namespaces.unshare(namespaces.NEWNS)
+    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    _overlay("/usr/local", directory, lower="/usr/local")
+    install.install()
+    return True
+
+
+def discard_engine() -> None:
+    """Remove what the machines shared; at the end of all tests."""
+    if _installed_engine.cache_info().currsize:
+        shutil.rmtree(os.path.dirname(_installed_engine()))
+        _installed_engine.cache_clear()
+
+
+def _overlay(path: str, directory: str, *, lower: str) -> None:
+    options = f"lowerdir={lower},upperdir={directory}/upper,workdir={directory}/work"
+    mounts.mount("faults", path, "overlay", 0, options)
+
+
+def _layers(scratch: str, name: str) -> str:
+    for layer in ("upper", "work"):
+        os.makedirs(f"{scratch}/layers/{name}/{layer}", 0o755)
+    return f"{scratch}/layers/{name}"
+
+
+def _enter(function: Callable[[], Any], engine: str, scratch: str, group: Cgroup) -> Any:
+    namespaces.unshare(namespaces.NEWNS)
+    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    mounts.mount("tmpfs", scratch, "tmpfs", 0, "mode=0755,size=4g")
+    _overlay("/usr/local", _layers(scratch, "usr-local"), lower=f"{engine}:/usr/local")
+    for directory in STATE_DIRECTORIES:
+        # When the host removes a directory, what others have mounted there is detached: so on a copy of it.
+        parent = os.path.dirname(directory)
+        _overlay(parent, _layers(scratch, parent.replace("/", "-")), lower=parent)
+        os.makedirs(directory, 0o700, exist_ok=True)
+        mounts.mount("tmpfs", directory, "tmpfs", 0, "mode=0700,size=4g")
+    for directory in group.directories:
+        mounts.mount(directory, directory[: -len(group.name) - 1], None, mounts.MS_BIND)
+    network_host.enter_private_host()
+    namespaces.unshare(namespaces.NEWPID)
+    answer, _ = in_child(lambda: _be_init(function, f"{scratch}/answer"))
+    return answer
+
+
+def _be_init(function: Callable[[], Any], answer: str) -> Any:
+    """Process 1 of the machine: it reaps what the engine orphans until the test ends, and takes everything along."""
+    mounts.mount("proc", "/proc", "proc", 0)
+    test = os.fork()
+    if test == 0:
+        with contextlib.suppress(BaseException):
+            Path(answer).write_bytes(pickle.dumps(function()))
+        os._exit(0)
+    while os.waitpid(-1, 0)[0] != test:
+        pass
+    return pickle.loads(Path(answer).read_bytes()) if os.path.exists(answer) else None
+
+
+def processes() -> dict[int, str]:
+    """The machine's processes without its init and the test: pid and command line."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) not in (1, os.getpid()):
+            with contextlib.suppress(OSError):
+                found[int(entry)] = Path(f"/proc/{entry}/cmdline").read_text(errors="replace").replace("\0", " ")
+    return found
+
+
+def kill_everything() -> None:
+    """Leave no process of the machine but the test."""
+    while remaining := processes():
+        for pid in remaining:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def reboot() -> None:
+    """A power cut and a boot: no process, no /run, no control group, no link of a jail, another boot id."""
+    kill_everything()
+    mounts.unmount("/run/jails", mounts.MNT_DETACH)
+    mounts.mount("tmpfs", "/run/jails", "tmpfs", 0, "mode=0700")
+    Cgroup(find_hierarchies(), "jails").remove()
+    for name in os.listdir("/sys/class/net"):
+        if name.startswith("jl"):
+            raise AssertionError(f"{name} outlived its network namespace")
+    Path("/run/jails/.boot-id").write_text("00000000-0000-4000-8000-000000000001\n")
+    mounts.mount("/run/jails/.boot-id", BOOT_ID, None, mounts.MS_BIND)
