@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from .._kernel import namespaces, pidfd
@@ -170,5 +169,5 @@ def _settled(name: str, instance: str) -> RuntimeState | None:
         if state is None or state.instance != instance:
             return None
         if state.phase != "running" or time.monotonic() > deadline:
-            return replace(state, phase="failed") if state.phase == "running" else state
+            return state._replace(phase="failed") if state.phase == "running" else state
         time.sleep(_SETTLE_POLL_SECONDS)

@@ -5,24 +5,21 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-import array
 import contextlib
 import fcntl
 import os
 import signal
-import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from .._kernel import files, namespaces, pidfd, processes, terminals
+from .._kernel import descriptors, files, namespaces, pidfd, processes, terminals
 from .._kernel.credentials import become
 from .._kernel.errors import KernelError
 from . import places, privileges, status, store
 from .errors import EngineError
 from .launch import accounts, control, programs
 from .launch.control import Child
-from .launch.recipe import PATH
+from .launch.programs import PATH
 from .relay import Relay, may_be_inherited
 
 _ALL_NAMESPACES = (
@@ -36,21 +33,21 @@ _ALL_NAMESPACES = (
 )
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _FAILED = 125
+# VEOF (termios(3)): once for what is left of a line without an end, once for the end.
+_END_OF_FILE = b"\x04\x04"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A command to run in a running jail. ``terminal`` gives it a pseudo-terminal of the jail's own."""
 
     command: tuple[str, ...] = ()
     user: str = "root"
     workdir: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = {}
     terminal: bool = False
 
 
-@dataclass(frozen=True)
-class _Target:
+class _Target(NamedTuple):
     """The running jail to enter: its init, the group to join, and the ceiling that holds for everything in it."""
 
     name: str
@@ -69,13 +66,14 @@ def run(name: str, entry: Entry) -> int:
     target = _open_target(name)
     relay = Relay()
     with contextlib.ExitStack() as stack:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        streams = [] if entry.terminal else _streams(relay, stack)
+        ours, theirs = descriptors.channel() if entry.terminal else os.pipe()
+        stack.callback(os.close, ours)
+        stack.callback(relay.close)
+        streams = [] if entry.terminal else _streams(relay)
         helper = os.fork()
         if helper == 0:
-            _enter(target, entry, Child(theirs.fileno()), streams)
-        stack.callback(ours.close)
-        theirs.close()
+            _enter(target, entry, Child(theirs), streams)
+        os.close(theirs)
         os.close(target.pidfd)
         for fd in streams:
             if fd > 2:
@@ -95,15 +93,14 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
     reader, writer = os.pipe()
     os.close(writer)
     target = _open_target(name)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = os.pipe()
     sink = os.open(os.devnull, os.O_WRONLY)
     helper = os.fork()
     if helper == 0:
-        _enter(target, entry, Child(theirs.fileno()), [reader, sink, sink])
-    theirs.close()
-    for fd in (reader, sink, target.pidfd):
+        _enter(target, entry, Child(theirs), [reader, sink, sink])
+    for fd in (theirs, reader, sink, target.pidfd):
         os.close(fd)
-    with ours:
+    with files.closing(ours):
         _raise_failure(name, ours, helper)
     done = pidfd.open_pidfd(helper)
     try:
@@ -143,36 +140,37 @@ def _ceiling(name: str) -> privileges.Ceiling:
         raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
 
 
-def _streams(relay: Relay, stack: contextlib.ExitStack) -> list[int]:
+def _streams(relay: Relay) -> list[int]:
     """What the command gets as streams 0, 1 and 2: ours where they are pipes, else pipes that we relay."""
     streams = [0]
     if not may_be_inherited(0):
         reader, writer = os.pipe()
-        relay.carry(0, writer, closes_sink=True)
+        os.set_blocking(writer, False)
+        relay.carry_in(0, writer, closes=writer)
         streams = [reader]
     for fd in (1, 2):
         if may_be_inherited(fd):
             streams.append(fd)
             continue
         reader, writer = os.pipe()
-        stack.callback(os.close, reader)
-        relay.carry(reader, fd)
+        relay.carry_out(reader, fd, closes=reader)
         streams.append(writer)
     return streams
 
 
-def _relay_terminal(ours: socket.socket, relay: Relay, stack: contextlib.ExitStack) -> None:
-    _, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_LEN(4))
-    if not ancillary:
+def _relay_terminal(ours: int, relay: Relay, stack: contextlib.ExitStack) -> None:
+    master = descriptors.receive(ours)
+    if master is None:
         return
-    master = array.array("i", ancillary[0][2])[0]
     stack.callback(os.close, master)
     terminals.copy_size(0, master)
     before = signal.signal(signal.SIGWINCH, lambda *_: terminals.copy_size(0, master))
     stack.callback(signal.signal, signal.SIGWINCH, before)
     stack.enter_context(terminals.Raw(0))
-    relay.carry(0, master)
-    relay.carry(master, 1)
+    os.set_blocking(master, False)
+    # The end of a file that is our input has to be typed: a terminal has no end.
+    relay.carry_in(0, master, farewell=b"" if os.isatty(0) else _END_OF_FILE)
+    relay.carry_out(master, 1)
 
 
 @contextlib.contextmanager
@@ -186,9 +184,9 @@ def _forwarding(helper: int) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _raise_failure(name: str, ours: socket.socket, helper: int) -> None:
+def _raise_failure(name: str, ours: int, helper: int) -> None:
     """Wait until the command runs (the socket closes on exec), or raise why it does not."""
-    report = control.receive(ours.fileno())
+    report = control.receive(ours)
     if report is not None and report.error:
         os.waitpid(helper, 0)
         raise EngineError(name, report.error, path=report.path, remedy=report.remedy)
@@ -236,9 +234,7 @@ def _join(target: _Target, keep: set[int]) -> None:
 def _send_terminal(fd: int) -> int:
     """Make a pseudo-terminal in the jail, give its master to the caller, and keep the slave."""
     master, slave = terminals.open_terminal()
-    sender = socket.socket(fileno=os.dup(fd))
-    sender.sendmsg([b"t"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master]))])
-    sender.close()
+    descriptors.send(fd, master)
     os.close(master)
     return slave
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .._model.profiles import LIMITED, Privileges
 
@@ -17,8 +17,7 @@ UNAVAILABLE = "unavailable"
 _NETWORK = frozenset({"NET_ADMIN", "NET_BROADCAST", "NET_RAW"})
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What becomes of one thing that was asked for; ``why`` is empty when there is nothing to add."""
 
     item: str

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._kernel import capabilities, processes, seccomp
 from .._kernel.credentials import become
@@ -17,8 +16,7 @@ from .errors import EngineError
 from .findings import Finding, examine
 
 
-@dataclass(frozen=True)
-class Ceiling:
+class Ceiling(NamedTuple):
     """What no process of a jail can rise above, ready to be imposed.
 
     ``bounding`` are capability numbers: root's permitted and effective sets after exec as well. ``seccomp`` is an array

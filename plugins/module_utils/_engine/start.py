@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .._kernel import files
 from .._kernel.errors import KernelError
@@ -31,8 +31,8 @@ class Starting:
 
     def finish(self, launched: Launched) -> RuntimeState:
         """Record that the jail runs."""
-        self.state = replace(
-            self.state, phase="running", pid=launched.pid, start_time=launched.start_time, started_at=time.time()
+        self.state = self.state._replace(
+            phase="running", pid=launched.pid, start_time=launched.start_time, started_at=time.time()
         )
         store.write_state(self.name, self.state)
         self.launch.close()

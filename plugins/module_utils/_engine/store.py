@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._kernel import files, trees
 from .._kernel.errors import KernelError
@@ -19,8 +17,7 @@ from .errors import EngineError
 STATE_VERSION = 1
 
 
-@dataclass(frozen=True)
-class RuntimeState:
+class RuntimeState(NamedTuple):
     """What the engine did last to a jail.
 
     ``phase`` is one of starting, running, stopping, stopped, restarting (stopped, to be started again), failed, stuck.
@@ -49,7 +46,7 @@ def boot_id() -> str:
 
 def new_instance() -> str:
     """A name for one life of a jail, from start to stop."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def prepare_directories() -> None:
@@ -112,7 +109,7 @@ def read_state(name: str) -> RuntimeState | None:
 def write_state(name: str, state: RuntimeState) -> None:
     """Record what the engine does to a jail. It need not survive a power cut, so nothing is synced."""
     files.make_directory(places.runtime(name))
-    files.write_json(places.state(name), asdict(state), sync=False)
+    files.write_json(places.state(name), state._asdict(), sync=False)
 
 
 def read_started(name: str) -> dict[str, Any] | None:

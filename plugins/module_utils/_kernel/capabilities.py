@@ -9,7 +9,7 @@ import ctypes
 import errno
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import libc
 from .errors import KernelError
@@ -31,8 +31,7 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
-@dataclass(frozen=True)
-class CapabilitySets:
+class CapabilitySets(NamedTuple):
     """The five capability sets of a process (capabilities(7)), as capability numbers."""
 
     inheritable: frozenset[int]

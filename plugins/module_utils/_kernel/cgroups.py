@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .errors import KernelError
 from .files import read_text
@@ -18,8 +18,7 @@ _REMOVE_POLL_SECONDS = 0.01
 _LEAF = "entered"
 
 
-@dataclass(frozen=True)
-class Hierarchies:
+class Hierarchies(NamedTuple):
     """Where the cgroup hierarchies are mounted.
 
     ``unified`` is the version 2 tree. ``controllers`` maps each controller that can be used to the root of its
@@ -27,7 +26,7 @@ class Hierarchies:
     """
 
     unified: str
-    controllers: Mapping[str, str] = field(default_factory=dict)
+    controllers: Mapping[str, str] = {}
 
     def is_unified(self, controller: str) -> bool:
         """Whether a controller lives in the version 2 tree."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 
 from .errors import KernelError
@@ -60,7 +59,7 @@ class _Removal:
             return
         if depth > _DEEPEST:
             # Random, so that no name in the tree can be in the way.
-            os.rename(name, secrets.token_hex(16), src_dir_fd=parent, dst_dir_fd=self.top)
+            os.rename(name, os.urandom(16).hex(), src_dir_fd=parent, dst_dir_fd=self.top)
             return
         fd = os.open(name, _DIRECTORY, dir_fd=parent)
         try:

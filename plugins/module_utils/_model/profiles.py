@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import DocumentError
 
@@ -63,8 +62,7 @@ PROFILES = tuple(_KEPT_BY_PROFILE)
 SECCOMP = ("default", "none")
 
 
-@dataclass(frozen=True)
-class Privileges:
+class Privileges(NamedTuple):
     """What a jail's root may do: the ``caps`` part of a document with every default filled in."""
 
     profile: str

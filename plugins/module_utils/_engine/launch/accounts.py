@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import EngineError
 
 _LARGEST_DATABASE = 4 << 20
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """Numeric identity of a user inside the jail, and the home directory."""
 
     uid: int

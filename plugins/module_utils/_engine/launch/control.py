@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..._kernel.errors import KernelError
 from ..errors import EngineError
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """One message of a starting jail to its launcher: the pid of its init, that it is ready, or why it is not."""
 
     pid: int = 0

@@ -12,7 +12,8 @@ from ..._kernel import mounts, namespaces, paths, processes
 from .. import privileges
 from ..errors import blaming
 from . import accounts, programs, reaper
-from .recipe import PATH, Recipe
+from .programs import PATH
+from .recipe import Recipe
 from .start import Start
 from .tree import Tree
 

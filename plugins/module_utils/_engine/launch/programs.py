@@ -9,8 +9,9 @@ import os
 import stat
 
 from ..errors import EngineError
-from .recipe import PATH
 
+# Where programs are looked for in a jail, and what its init and every command in it find in their environment.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LONGEST_INTERPRETER_LINE = 256
 
 

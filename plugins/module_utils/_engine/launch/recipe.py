@@ -6,17 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..privileges import Ceiling
 from ..rootfs.overlay import Layers
 
-# Where programs are looked for in a jail, and what its init and every command in it find in their environment.
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """One entry of the document's ``mounts``; ``option`` is its path there. An empty source means a tmpfs."""
 
     option: str
@@ -26,8 +22,7 @@ class Mount:
     size: str = ""
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """Everything that the start of one jail needs, decided beforehand: the start itself makes no choices.
 
     ``init`` is the path on the host of a reaper to run as pid 1 (``pause``: without a command), or ``none`` (the
@@ -50,8 +45,8 @@ class Recipe:
     workdir: str
     ceiling: Ceiling
     system: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
-    rlimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    sysctls: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    rlimits: Mapping[str, tuple[int, int]] = {}
+    sysctls: Mapping[str, str] = {}
+    files: Mapping[str, str] = {}

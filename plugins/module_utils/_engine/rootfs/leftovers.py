@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 
 from ..._kernel import files, trees
 from ..._kernel.errors import KernelError
@@ -19,7 +18,7 @@ _TRASH = "trash"
 
 def new_partial(parent: str, name: str) -> str:
     """Make the directory in which something called ``name`` is built before it is renamed into place."""
-    path = f"{parent}/.{_PARTIAL}.{name}.{secrets.token_hex(4)}"
+    path = f"{parent}/.{_PARTIAL}.{name}.{os.urandom(4).hex()}"
     files.make_directory(path)
     return path
 
@@ -27,7 +26,7 @@ def new_partial(parent: str, name: str) -> str:
 def discard(path: str) -> None:
     """Remove a tree so that it is gone at once for everybody: rename, then delete. What is gone is no error."""
     directory, name = os.path.split(path)
-    trash = f"{directory}/.{_TRASH}.{name}.{secrets.token_hex(4)}"
+    trash = f"{directory}/.{_TRASH}.{name}.{os.urandom(4).hex()}"
     try:
         os.rename(path, trash)
     except FileNotFoundError:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..._kernel import file_systems
 from ..errors import EngineError
@@ -31,8 +31,7 @@ _UNFIT = {
 }
 
 
-@dataclass(frozen=True)
-class Layers:
+class Layers(NamedTuple):
     """The directories of a jail's root: overlayfs takes ``lower`` (ids unshifted), ``upper`` and ``work`` (shifted)."""
 
     lower: str

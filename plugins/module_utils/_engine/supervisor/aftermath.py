@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
 
 from ..._kernel import processes
 from ..._model.document import effective
@@ -33,7 +32,7 @@ def settle(name: str, instance: str, exit_status: int | None) -> None:
             status.clear_remains(name, phase="stopped" if exit_status == 0 else "failed", message=_ending(exit_status))
         after = store.read_state(name)
         if after is not None:
-            store.write_state(name, replace(after, exit_status=exit_status))
+            store.write_state(name, after._replace(exit_status=exit_status))
 
 
 def _ending(exit_status: int | None) -> str:
