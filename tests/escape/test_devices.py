@@ -19,6 +19,10 @@ def test_root_in_a_jail_cannot_read_the_hosts_disk_through_a_node_it_makes(any_j
     any_jail.refuses("make_the_disk")
 
 
+def test_root_in_a_jail_cannot_make_device_nodes(any_jail: Prisoner) -> None:
+    any_jail.refuses("make_any_device")
+
+
 def test_root_in_a_jail_cannot_read_memory_through_a_node_it_makes(any_jail: Prisoner) -> None:
     any_jail.refuses("make_memory")
 

@@ -121,6 +121,7 @@ def test_a_link_in_the_image_does_not_lead_a_mount_out(outside: Outside) -> None
     target = outside.directory / "directory-of-the-host"
     target.mkdir()
     with outside.prisoner("targets", mounts=[{"type": "tmpfs", "target": "/data"}]) as links:
+        links.script(f"mkdir -p {target}")
         links.converge(state="stopped")
         upper = Path(f"{places.STATE}/roots/{links.name}/upper")
         (upper / "data").rmdir()

@@ -48,7 +48,8 @@ def test_a_command_does_not_get_the_keys_of_who_runs_jailctl(weak: Prisoner) -> 
         "assert key, 'no key could be made'\n"
         "request['facts']['strangers'] = [{**request['facts']['strangers'][0], 'marker': owner.marker, 'key': key}]\n"
         f"for command in ([sys.executable, {str(PROBE)!r}], json.loads({command!r})):\n"
-        "    print(subprocess.run(command, input=json.dumps(request), text=True, check=True, capture_output=True).stdout)\n"
+        "    done = subprocess.run(command, input=json.dumps(request), text=True, check=True, capture_output=True)\n"
+        "    print(done.stdout)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], input=request, capture_output=True, text=True, check=True)
     outside, inside = (json.loads(line)["read_keys_of_others"] for line in done.stdout.split("\n") if line)

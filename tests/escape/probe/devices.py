@@ -54,6 +54,12 @@ def make_the_disk(facts: Facts) -> list[str]:
 
 
 @attack()
+def make_any_device(facts: Facts) -> list[str]:
+    """/dev/zero once more, which harms nobody: that a node is made and opens at all is what counts."""
+    return _make_everywhere(facts, stat.S_IFCHR, 1, 5)
+
+
+@attack()
 def make_memory(facts: Facts) -> list[str]:
     return _make_everywhere(facts, stat.S_IFCHR, 1, 1)
 

@@ -177,6 +177,7 @@ def take_locks_off_volumes(facts: Facts) -> list[str]:
     return any_of(
         {
             "nosuid,nodev off": lambda: mount("none", facts["volume"], None, _REMOUNT | _BIND),
+            "nodev off the root": lambda: mount("none", "/", None, _REMOUNT | _BIND),
             "read-only off": lambda: mount("none", facts["read_only_volume"], None, _REMOUNT | _BIND),
             "unmount": lambda: umount(facts["read_only_volume"], _DETACH),
         },

@@ -20,6 +20,9 @@ def attach_root(recipe: Recipe, user_namespace: int) -> int:
     The host's root does this, in the app order and in the system order alike. An overlay cannot be idmapped but its
     layers can (mount_setattr(2), NOTES): the shared lower layer is shown under the jail's ids, and new files are
     written with them. Before Linux 6.15 overlay takes no detached layer, so the lower one is attached first.
+
+    Without devices: the overlay belongs to the host's user namespace, in which a node that an image brought along
+    would open. The jail's root cannot take the flag off (mount_namespaces(7), locked flags).
     """
     stage = f"{places.runtime(recipe.name)}/root"
     with blaming("rootfs", remedy="make it anew with jail_rootfs and state: reset"):
@@ -30,7 +33,7 @@ def attach_root(recipe: Recipe, user_namespace: int) -> int:
         os.close(lower)
         layers = recipe.layers
         options = {"source": recipe.name, "lowerdir": stage, "upperdir": layers.upper, "workdir": layers.work}
-        root = mounts.new_filesystem("overlay", options.items())
+        root = mounts.new_filesystem("overlay", options.items(), attributes=mounts.ATTR_NODEV)
         mounts.attach_at(root, stage)
     tree = Tree(root, id_base=recipe.id_base)
     for mount in recipe.mounts:
