@@ -51,6 +51,7 @@ class _Target(NamedTuple):
     """The running jail to enter: its init, the group to join, and the ceiling that holds for everything in it."""
 
     name: str
+    pid: int
     pidfd: int
     ceiling: privileges.Ceiling
     environment: Mapping[str, str]
@@ -63,6 +64,7 @@ def run(name: str, entry: Entry) -> int:
     streams are pipes or a terminal of the jail's own, never a file or a terminal of the host's. EngineError when the
     jail does not run, or has no such command.
     """
+    _open_missing_streams()
     target = _open_target(name)
     relay = Relay()
     with contextlib.ExitStack() as stack:
@@ -128,7 +130,7 @@ def _open_target(name: str) -> _Target:
         os.close(fd)
         raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
     document: dict[str, Any] = store.read_started(name) or {}
-    return _Target(name, fd, _ceiling(name), document.get("environment", {}))
+    return _Target(name, state.pid, fd, _ceiling(name), document.get("environment", {}))
 
 
 def _ceiling(name: str) -> privileges.Ceiling:
@@ -138,6 +140,13 @@ def _ceiling(name: str) -> privileges.Ceiling:
     except (KernelError, LookupError, TypeError, ValueError) as error:
         remedy = f"restart the jail: jailctl restart {name}"
         raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
+
+
+def _open_missing_streams() -> None:
+    """Nothing of ours may get the number of a stream that our caller has closed."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def _streams(relay: Relay) -> list[int]:
@@ -195,17 +204,36 @@ def _raise_failure(name: str, ours: int, helper: int) -> None:
 def _enter(target: _Target, entry: Entry, child: Child, streams: list[int]) -> None:
     """Helper process: joins everything that the jail consists of, and waits for the command; it never returns."""
     try:
+        _close_streams(set(range(3)) - set(streams))
         _join(target, {child.fd, *streams})
         slave = _send_terminal(child.fd) if entry.terminal else -1
         command = os.fork()
         if command == 0:
             _run_command(target, entry, child, [slave] * 3 if entry.terminal else streams)
         processes.close_descriptors(())
+        _close_streams({0, 1, 2})
         os._exit(_wait_for(command))
     except Exception as error:
         child.fail(error)
     finally:
         os._exit(_FAILED)
+
+
+def _take_limits_of(pid: int) -> None:
+    """The limits of the jail's init instead of the caller's; to raise one takes the host's root (getrlimit(2))."""
+    import resource
+
+    for name in dir(resource):
+        if name.startswith("RLIMIT_"):
+            number = getattr(resource, name)
+            resource.setrlimit(number, resource.prlimit(pid, number))
+
+
+def _close_streams(fds: set[int]) -> None:
+    """A terminal or a file of the caller's does not come along, not even in a process that the jail cannot see."""
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)
 
 
 def _join(target: _Target, keep: set[int]) -> None:
@@ -217,6 +245,7 @@ def _join(target: _Target, keep: set[int]) -> None:
     processes.set_parent_death_signal(signal.SIGKILL)
     processes.set_undumpable()
     processes.reset_signals()
+    _take_limits_of(target.pid)
     processes.forbid_imports()
     os.umask(0o022)
     processes.close_descriptors({target.pidfd, *keep})
