@@ -17,6 +17,7 @@ import pickle
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -102,6 +103,14 @@ def _overlay(path: str, directory: str, *, lower: str) -> None:
     mounts.mount("faults", path, "overlay", 0, options)
 
 
+def _let_go_of_jails_of_the_host() -> None:
+    """Their pinned namespaces would be on our list of mounts, and vanish from it when they are removed there."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        pins = [path for path in (line.split()[4] for line in file) if path.startswith("/run/jails/")]
+    for path in pins:
+        mounts.unmount(path, mounts.MNT_DETACH)
+
+
 def _layers(scratch: str, name: str) -> str:
     for layer in ("upper", "work"):
         os.makedirs(f"{scratch}/layers/{name}/{layer}", 0o755)
@@ -111,6 +120,7 @@ def _layers(scratch: str, name: str) -> str:
 def _enter(function: Callable[[], Any], engine: str, scratch: str, group: Cgroup) -> Any:
     namespaces.unshare(namespaces.NEWNS)
     mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    _let_go_of_jails_of_the_host()
     mounts.mount("tmpfs", scratch, "tmpfs", 0, "mode=0755,size=4g")
     _overlay("/usr/local", _layers(scratch, "usr-local"), lower=f"{engine}:/usr/local")
     for directory in STATE_DIRECTORIES:
@@ -167,8 +177,7 @@ def reboot() -> None:
     mounts.unmount("/run/jails", mounts.MNT_DETACH)
     mounts.mount("tmpfs", "/run/jails", "tmpfs", 0, "mode=0700")
     Cgroup(find_hierarchies(), "jails").remove()
-    for name in os.listdir("/sys/class/net"):
-        if name.startswith("jl"):
-            raise AssertionError(f"{name} outlived its network namespace")
+    while any(item.startswith("link jl") for item in network_host.world()):
+        time.sleep(0.005)
     Path("/run/jails/.boot-id").write_text("00000000-0000-4000-8000-000000000001\n")
     mounts.mount("/run/jails/.boot-id", BOOT_ID, None, mounts.MS_BIND)

@@ -17,6 +17,14 @@ from typing import Any
 from ansible_collections.hosting.jails.tests.faults.machine import BUILD
 
 PROGRAMS = ("sh", "sleep", "cat", "mkdir", "kill", "true", "echo", "env")
+# It ends on SIGRTMIN+3, as systemd does.
+_INIT = """#!/bin/sh
+trap 'exit 0' 37
+while true; do
+  sleep 1000 &
+  wait $!
+done
+"""
 
 
 @lru_cache(maxsize=1)
@@ -25,12 +33,13 @@ def archive() -> str:
     path = str(BUILD / "faults-root.tar")
     BUILD.mkdir(exist_ok=True)
     with tarfile.open(f"{path}.{os.getpid()}", "w", dereference=True) as tar:
-        for directory in ("etc", "tmp", "proc", "sys", "dev", "run", "usr/bin", "root", "var"):
+        for directory in ("etc", "tmp", "proc", "sys", "dev", "run", "usr/bin", "usr/sbin", "root", "var"):
             _add_directory(tar, directory)
-        for link in ("bin", "lib", "lib64"):
+        for link in ("bin", "sbin", "lib", "lib64"):
             _add_link(tar, link, f"usr/{link}")
         for file in sorted(_files()):
             tar.add(os.path.realpath(file), _place(file), recursive=False)
+        _add_text(tar, "usr/sbin/init", _INIT, mode=0o755)
         _add_text(tar, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
         _add_text(tar, "etc/group", "root:x:0:\n")
         _add_text(tar, "etc/not-executable", "no program\n")
