@@ -13,6 +13,7 @@ from .._kernel.cgroup_statistics import read_statistics
 from .._kernel.files import read_text
 from .._model.document import effective, redacted
 from . import allocations, live, places, status, store
+from .errors import EngineError
 
 GATHER = ("status", "processes", "resources", "network", "privileges", "disk", "document")
 
@@ -44,13 +45,25 @@ def status_row(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def describe(name: str, gather: tuple[str, ...] = ("status",)) -> dict[str, Any]:
-    """Everything that is asked for of a jail; ``gather`` as in GATHER. Reads only."""
-    document = store.read_document(name)
+    """Everything that is asked for of a jail; ``gather`` as in GATHER. Reads only.
+
+    A jail whose document is damaged is shown as the kernel has it, and says so in its ``message``.
+    """
+    document, damage = _read_document(name)
     found = status_row(name, document)
+    if damage:
+        found["message"] = damage
     for subset, reader in _READERS.items():
         if subset in gather:
             found[subset] = reader(name, document)
     return found
+
+
+def _read_document(name: str) -> tuple[dict[str, Any] | None, str]:
+    try:
+        return store.read_document(name), ""
+    except EngineError as error:
+        return None, str(error)
 
 
 def _processes(name: str, _: Mapping[str, Any] | None) -> list[dict[str, Any]]:
