@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A whole distribution as a jail: its own init boots it, its root may mount, and the host is still out of reach."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.hosting.jails.tests.integration.jails import Jail, jail, processes_of, wait_until
+
+pytestmark = pytest.mark.usefixtures("template", "nothing_left")
+
+
+@pytest.fixture(scope="module")
+def system(template: str, nothing_left: None) -> Iterator[Jail]:
+    with jail("eng-sys", init="system", ip={"mode": "vnet", "addresses": ["10.23.0.61/32"]}) as it:
+        started = time.monotonic()
+        wait_until(lambda: booted(it) in ("running", "degraded"), timeout=30)
+        it.boot_seconds = time.monotonic() - started  # type: ignore[attr-defined]
+        yield it
+
+
+def booted(it: Jail) -> str:
+    return str(it.run("systemctl", "is-system-running").stdout).strip()
+
+
+def test_systemd_boots_to_running_in_a_few_seconds(system: Jail) -> None:
+    failed = system.run("systemctl", "--failed", "--no-legend", "--plain").stdout
+    assert (booted(system), failed) == ("running", "")
+    assert system.boot_seconds < 20  # type: ignore[attr-defined]
+    assert system.output("cat", "/proc/1/comm") == "systemd\n"
+
+
+def test_services_can_be_started_and_stopped(system: Jail) -> None:
+    system.script("systemctl start nginx; systemctl is-active nginx")
+    assert "nginx" in system.output("ps", "-eo", "comm")
+    system.script("systemctl stop nginx")
+    assert "nginx" not in system.output("ps", "-eo", "comm")
+
+
+def test_an_entered_command_lives_in_the_jails_own_control_group(system: Jail) -> None:
+    for pid in processes_of("eng-sys"):
+        assert "/jails/eng-sys" in Path(f"/proc/{pid}/cgroup").read_text()
+    assert "eng-sys" not in system.output("cat", "/proc/self/cgroup")
+
+
+def test_its_root_may_mount_a_tmpfs_and_bind(system: Jail) -> None:
+    system.script(
+        "mount -t tmpfs none /mnt; echo x > /mnt/x; mkdir -p /media/y; mount --bind /mnt /media/y; cat /media/y/x;"
+        " umount /media/y /mnt"
+    )
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "mount /dev/vda /mnt",
+        "mknod /root/disk b 254 0",
+        "mount -t devtmpfs none /mnt",
+        "mount -t ext4 /dev/zero /mnt",
+        "echo 1 > /proc/sys/vm/drop_caches",
+        "echo x > /proc/sysrq-trigger",
+        "echo 0 > /proc/sys/kernel/panic",
+        "echo 1 > /proc/sys/kernel/core_pattern",
+        "mount -o remount,rw /sys && echo x > /sys/kernel/mm/transparent_hugepage/enabled",
+        "echo +1 > /sys/fs/cgroup/pids.max",
+        "echo 1 > /sys/fs/cgroup/../cgroup.procs && test -e /sys/fs/cgroup/../jails",
+        "date -s 2001-01-01",
+        "swapon /dev/zero",
+        "dmesg",
+        "nsenter -t 1 -m -- test -e /etc/jails",
+    ],
+)
+def test_its_root_cannot_touch_the_host(system: Jail, attempt: str) -> None:
+    assert system.run("sh", "-c", attempt).returncode != 0
+
+
+def test_root_is_nobody_outside(system: Jail) -> None:
+    for pid in processes_of("eng-sys"):
+        text = Path(f"/proc/{pid}/status").read_text()
+        assert int(text.partition("Uid:")[2].split()[0]) >= 524288
+
+
+def test_it_stops_by_its_own_shutdown() -> None:
+    with jail("eng-sys2", init="system") as it:
+        wait_until(lambda: booted(it) in ("running", "degraded"), timeout=30)
+        unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\nExecStop=sh -c 'date > /root/stopped'\n"
+        it.script("printf '%s' \"$1\" > /etc/systemd/system/note.service; systemctl start note".replace("$1", unit))
+        started = time.monotonic()
+        it.converge(state="stopped")
+        assert time.monotonic() - started < 9
+        assert it.state == "stopped"
+        assert Path("/var/lib/jails/roots/eng-sys2/upper/root/stopped").exists()
+        assert not it.cgroup.exists()
+
+
+def test_it_boots_again_on_its_own_files() -> None:
+    with jail("eng-sys2", init="system") as it:
+        wait_until(lambda: booted(it) in ("running", "degraded"), timeout=30)
+        identity = it.output("cat", "/etc/machine-id")
+        assert len(identity.strip()) == 32
+        it.converge(state="restarted")
+        wait_until(lambda: booted(it) in ("running", "degraded"), timeout=30)
+        assert it.output("cat", "/etc/machine-id") == identity
+        assert os.stat(f"/proc/{it.pid}").st_uid >= 524288
