@@ -210,7 +210,7 @@ def manage(module: AnsibleModule) -> dict[str, Any]:
     for finding in report:
         if finding.verdict == "unavailable":
             module.warn(f"jail {wanted.jail}: {finding.item}: {finding.why}")
-    return {**result, "report": [vars(finding) for finding in report]}
+    return {**result, "report": [finding._asdict() for finding in report]}
 
 
 def main() -> None:

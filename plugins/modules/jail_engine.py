@@ -24,7 +24,8 @@ options:
   state:
     description:
       - V(present) is this version of the engine, and no other.
-      - V(absent) is none. It is refused while jails run.
+      - V(absent) is none, and nothing else of it either, unless there are jails or templates left.
+      - V(absent) is refused while jails run.
     type: str
     choices: [present, absent]
     default: present
@@ -67,7 +68,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine import boot, install
+from ..module_utils._engine import boot, install, traces
 from ..module_utils._engine.module import run
 
 
@@ -78,7 +79,7 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
         actions = install.plan() + boot.plan(module.params["autostart"])
         after = {"engines": [install.engine_version()], "boot": boot.would_be_enabled(module.params["autostart"])}
     else:
-        actions = install.plan_removal() + boot.plan(False)
+        actions = boot.plan(False) + install.plan_removal() + traces.plan()
         after = {"engines": [], "boot": False}
     if not module.check_mode:
         for action in actions:

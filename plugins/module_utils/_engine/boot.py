@@ -64,7 +64,7 @@ def _enable() -> None:
 
 
 def _disable() -> None:
-    _systemctl("disable", "jails.service")
+    _systemctl("disable", "--now", "jails.service")
     files.remove_file(UNIT)
     _systemctl("daemon-reload")
 

@@ -19,7 +19,7 @@ from .errors import EngineError
 if TYPE_CHECKING:
     # Ansible packs into a module what import statements name, whether they are executed or not: with these, every
     # module that can start a jail carries the whole engine.
-    from . import boot, cli  # noqa: F401
+    from . import boot, cli, traces  # noqa: F401
 
 PREFIX = "/usr/local/lib/hosting.jails"
 COMMAND = "/usr/local/sbin/jailctl"
@@ -168,6 +168,10 @@ def plan_removal() -> list[Step]:
 
 
 def _remove_version(version: str) -> None:
+    """A supervisor that runs from it hands its jails over first: it could not import the rest of itself any more."""
+    from .supervisor import client
+
+    client.dismiss(unless=engine_version() if installed() else "")
     trees.remove_tree(f"{PREFIX}/{version}")
     with contextlib.suppress(OSError):
         os.rmdir(PREFIX)

@@ -28,6 +28,7 @@ OURS = (
     "/srv/jails-demo",
     "/usr/local/lib/hosting.jails",
     "/usr/local/sbin",
+    "/var/lib/hosting.jails",
     "/var/lib/jails",
     "/var/log/jails",
 )

@@ -60,6 +60,19 @@ def connect() -> socket.socket:
     return _spawn_and_connect()
 
 
+def dismiss(*, unless: str = "") -> None:
+    """Have the host's supervisor leave, unless it is of that version; jails that run get one of ours in its place."""
+    connection = _try_connect()
+    if connection is None:
+        return
+    if unless and _version(connection) == unless:
+        connection.close()
+        return
+    _dismiss(connection)
+    if unless and any(status.run_state(name) in ("running", "frozen") for name in store.names()):
+        _spawn_and_connect().close()
+
+
 def _try_connect() -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
