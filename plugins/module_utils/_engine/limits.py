@@ -22,19 +22,21 @@ _RATES = ("read_bps", "write_bps", "read_iops", "write_iops")
 _REMEDY = "enable it on the host (cgroup_enable=, or the unit's Delegate=), or leave the limit out"
 
 
-def set_limits(group: Cgroup, limits: Mapping[str, Any], *, jail: str) -> None:
+def set_limits(group: Cgroup, limits: Mapping[str, Any], *, jail: str, fresh: bool = False) -> None:
     """Make the limits of a group those of a canonical ``limits`` section; what it does not name is lifted.
 
+    A ``fresh`` group, made just now, has none to lift.
     EngineError names the limit whose controller the host does not have.
     """
     for name, knob in KNOBS.items():
         wanted = _kernel_value(name, limits.get(name))
-        if wanted is None and knob.controller not in group.hierarchies.controllers:
+        if wanted is None and (fresh or knob.controller not in group.hierarchies.controllers):
             continue
         with blaming(f"limits.{name}", jail=jail, remedy=_REMEDY):
             if name == "swap" or knob.read(group) != wanted:
                 _write(group, name, wanted)
-    _set_io(group, limits.get("io", ()), jail=jail)
+    if not fresh or limits.get("io"):
+        _set_io(group, limits.get("io", ()), jail=jail)
 
 
 def _write(group: Cgroup, name: str, value: str | None) -> None:

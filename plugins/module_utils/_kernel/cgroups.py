@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from .errors import KernelError
-from .files import read_text
+from .files import closing, read_text
 
-_REMOVE_POLL_SECONDS = 0.01
+_REMOVE_POLL_SECONDS = 0.002
+_LARGEST_EVENTS = 4096
 _LEAF = "entered"
 
 
@@ -103,7 +105,7 @@ class Cgroup:
     def create(self) -> None:
         """Make the group in every hierarchy, with the controllers switched on above it; an existing one is kept."""
         for root in self.hierarchies.roots:
-            _make_with_controllers(root, self.name)
+            _make(root, self.name, unified=root == self.hierarchies.unified)
 
     def join(self) -> None:
         """Move the calling process into the group, in every hierarchy.
@@ -162,12 +164,12 @@ class Cgroup:
 
     def wait_empty(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds until no process is left; whether that came true."""
-        deadline = time.monotonic() + timeout
-        while self.is_populated():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_REMOVE_POLL_SECONDS)
-        return True
+        try:
+            fd = os.open(f"{self.unified}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        with closing(fd):
+            return _wait_unpopulated(fd, time.monotonic() + timeout)
 
     def remove(self, *, timeout: float = 5.0) -> None:
         """Remove the group and those below it, in every hierarchy.
@@ -188,6 +190,21 @@ class Cgroup:
                 os.chown(f"{self.unified}/{name}".rstrip("/"), uid, gid)
 
 
+def _wait_unpopulated(events: int, deadline: float) -> bool:
+    """The kernel wakes up whoever polls cgroup.events when it changes (cgroup-v2.rst, "Populated notification")."""
+    watcher = select.poll()
+    watcher.register(events, select.POLLPRI)
+    while time.monotonic() <= deadline:
+        try:
+            if b"populated 1" not in os.pread(events, _LARGEST_EVENTS, 0):
+                return True
+        except OSError:
+            # ENODEV: the group is gone.
+            return True
+        watcher.poll(max(0.0, deadline - time.monotonic()) * 1000)
+    return False
+
+
 def _read(path: str) -> str:
     """Content of a control file; empty when the group is gone (ENODEV while it goes)."""
     try:
@@ -198,13 +215,15 @@ def _read(path: str) -> str:
         raise
 
 
-def _make_with_controllers(root: str, name: str) -> None:
+def _make(root: str, name: str, *, unified: bool) -> None:
+    """Each hierarchy has a chore of its own: controllers are offered in version 2, a cpuset is filled in version 1."""
     path = root
     for part in name.split("/"):
         if os.path.isdir(f"{path}/{part}"):
             path = f"{path}/{part}"
             continue
-        _enable_controllers(path)
+        if unified:
+            _enable_controllers(path)
         path = f"{path}/{part}"
         try:
             os.mkdir(path, 0o755)
@@ -212,11 +231,12 @@ def _make_with_controllers(root: str, name: str) -> None:
             continue
         except OSError as error:
             raise KernelError.from_os_error("make cgroup", path, error) from error
-        _inherit_cpuset(path)
+        if not unified and os.path.exists(f"{path}/cpuset.cpu_exclusive"):
+            _inherit_cpuset(path)
 
 
 def _enable_controllers(path: str) -> None:
-    """Offer the controllers that a version 2 group has to its children; a version 1 group has no such file."""
+    """Offer the controllers that a group has to its children."""
     available = set(_read(f"{path}/cgroup.controllers").split())
     wanted = available & {"cpu", "cpuset", "io", "memory", "pids"}
     missing = wanted - set(_read(f"{path}/cgroup.subtree_control").split())
@@ -225,10 +245,10 @@ def _enable_controllers(path: str) -> None:
 
 
 def _inherit_cpuset(path: str) -> None:
-    """A new version 1 cpuset is empty and takes no process until it has processors and memory nodes (cpuset(7))."""
+    """A new cpuset is empty and takes no process until it has processors and memory nodes (cpuset(7))."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         own, above = f"{path}/{name}", f"{os.path.dirname(path)}/{name}"
-        if os.path.exists(f"{path}/cpuset.cpu_exclusive") and not _read(own).strip():
+        if not _read(own).strip():
             write(own, _read(above).strip())
 
 

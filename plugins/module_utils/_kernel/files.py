@@ -16,6 +16,7 @@ from typing import Any
 from .errors import KernelError
 
 _LOCK_POLL_SECONDS = 0.02
+_CHUNK = 65536
 
 
 class DamagedFile(KernelError):
@@ -85,14 +86,21 @@ def canonical_json(value: Any) -> str:
 def read_text(path: str) -> str | None:
     """Content of a small file, None where there is none."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        with closing(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
+            return _read_all(fd).decode()
     except FileNotFoundError:
         return None
     except NotADirectoryError:
         return None
     except OSError as error:
         raise KernelError.from_os_error("read", path, error) from error
+
+
+def _read_all(fd: int) -> bytes:
+    content = b""
+    while piece := os.read(fd, _CHUNK):
+        content += piece
+    return content
 
 
 def read_json(path: str) -> Any:
@@ -107,6 +115,11 @@ def read_json(path: str) -> Any:
 def write_json(path: str, value: Any, *, sync: bool = True) -> None:
     """Write a value as indented JSON with sorted keys, atomically."""
     write_atomic(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", sync=sync)
+
+
+def write_record(path: str, value: Any) -> None:
+    """Write a value as JSON that is void after a boot and that nobody edits: on one line, and not synced."""
+    write_atomic(path, canonical_json(value) + "\n", sync=False)
 
 
 def make_directory(path: str, *, mode: int = 0o700) -> None:

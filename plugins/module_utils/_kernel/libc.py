@@ -12,6 +12,9 @@ from .errors import KernelError
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+# Whole words, since syscall(2) is variadic, and all six of them.
+_libc.syscall.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * 6
+_UNUSED = (0,) * 6
 
 # System calls that glibc 2.31 (Debian 11) does not wrap; since Linux 5.1 new ones have one number everywhere.
 OPEN_TREE = 428
@@ -49,9 +52,8 @@ def call(operation: str, target: str, function: str, *arguments: object) -> int:
 
 
 def syscall(operation: str, target: str, nr: int, *arguments: object) -> int:
-    """Call a system call by number; integers are passed as 64-bit words, since syscall(2) is variadic."""
-    words = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
-    result: int = _libc.syscall(ctypes.c_long(nr), *words)
+    """Call a system call by number, with integers, bytes and None as arguments."""
+    result: int = _libc.syscall(nr, *arguments, *_UNUSED[len(arguments) :])
     if result < 0:
         raise KernelError(operation, target, ctypes.get_errno())
     return result

@@ -31,6 +31,11 @@ def open_beneath(
 
 def make_directory(root: int, path: str, *, mode: int = 0o755, owner: tuple[int, int] | None = None) -> int:
     """O_PATH descriptor of a directory under ``root``; what is missing on the way is made, for ``owner``."""
+    try:
+        return _directory(root, path)
+    except KernelError as error:
+        if error.errno != 2:
+            raise
     fd = os.dup(root)
     walked = ""
     for part in (part for part in path.split("/") if part):

@@ -20,6 +20,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _HIGHEST_DESCRIPTOR = 0xFFFFFFFF
+_SIGNALS_OF_LIBC = (32, 33)
 
 
 def _prctl(what: str, option: int, value: int) -> None:
@@ -75,10 +76,11 @@ def _close_range(first: int, last: int) -> None:
 
 def reset_signals() -> None:
     """Default dispositions and an empty mask: execve(2) keeps ignored signals ignored, and Python ignores SIGPIPE."""
-    for number in signal.valid_signals():
-        if number in (signal.SIGKILL, signal.SIGSTOP):
-            continue
-        signal.signal(number, signal.SIG_DFL)
+    with open("/proc/self/status", encoding="utf-8") as file:
+        masks = [int(line.split()[1], 16) for line in file if line.startswith(("SigIgn:", "SigCgt:"))]
+    for number in range(1, signal.NSIG):
+        if number not in _SIGNALS_OF_LIBC and any(mask >> (number - 1) & 1 for mask in masks):
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 

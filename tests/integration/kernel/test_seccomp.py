@@ -184,7 +184,7 @@ class TestTerminals:
     def test_nothing_can_be_typed_into_one(self, command: int) -> None:
         def type_something() -> int:
             _master, slave = pty.openpty()
-            return attempt("ioctl", slave, ctypes.c_ulong(command), ctypes.byref(ctypes.c_char(b"x")))
+            return attempt("ioctl", slave, command, ctypes.byref(ctypes.c_char(b"x")))
 
         assert filtered(type_something) == errno.EPERM
 

@@ -5,6 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -45,6 +46,8 @@ def run(start: Start) -> None:
 def _leave_launcher(start: Start) -> None:
     processes.set_parent_death_signal(signal.SIGKILL)
     processes.set_undumpable()
+    # A collection would write to all the memory that we still share with the launcher.
+    gc.disable()
     os.setsid()
     os.umask(0o022)
     processes.reset_signals()
@@ -110,7 +113,7 @@ def _start_clocks() -> None:
     except KernelError:
         return
     clocks = {"monotonic": time.CLOCK_MONOTONIC, "boottime": time.CLOCK_BOOTTIME}
-    with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
+    with open("/proc/self/timens_offsets", "w", encoding="utf-8") as file:
         file.write("".join(f"{name} -{int(time.clock_gettime(clock))} 0\n" for name, clock in clocks.items()))
     namespaces.enter_time_namespace_for_children()
 

@@ -174,30 +174,31 @@ class Tree:
     def mask(self, null: int) -> None:
         """Cover what tells of the host: files by an empty device (``null``, a node inside the tree), directories by
         an empty read-only tmpfs, and make the rest of the kernel's switches read-only."""
-        for path in MASKED:
-            self._mask(path, null)
+        found = [fd for fd in map(self._find, MASKED) if fd is not None]
+        directories = [fd for fd in found if stat.S_ISDIR(os.fstat(fd).st_mode)]
+        if directories:
+            empty = mounts.new_filesystem("tmpfs", _EMPTY, attributes=mounts.ATTR_RDONLY)
+            # One for all of them: before Linux 6.15 a mount can be cloned only once it is attached.
+            mounts.attach(empty, directories[0])
+            for target in directories[1:]:
+                _cover(target, empty)
+            os.close(empty)
+        for target in found:
+            if target not in directories:
+                _cover(target, null)
+            os.close(target)
         for path in READ_ONLY:
             self._make_read_only(path)
 
-    def _mask(self, path: str, null: int) -> None:
+    def _find(self, path: str) -> int | None:
         try:
-            target = paths.open_beneath(self.root, path, os.O_PATH)
+            return paths.open_beneath(self.root, path, os.O_PATH)
         except KernelError:
-            return
-        try:
-            if stat.S_ISDIR(os.fstat(target).st_mode):
-                cover = mounts.new_filesystem("tmpfs", _EMPTY, attributes=mounts.ATTR_RDONLY)
-            else:
-                cover = mounts.clone_tree(null, "")
-            mounts.attach(cover, target)
-            os.close(cover)
-        finally:
-            os.close(target)
+            return None
 
     def _make_read_only(self, path: str) -> None:
-        try:
-            target = paths.open_beneath(self.root, path, os.O_PATH)
-        except KernelError:
+        target = self._find(path)
+        if target is None:
             return
         try:
             clone = mounts.clone_tree(target, "")
@@ -206,3 +207,9 @@ class Tree:
             os.close(clone)
         finally:
             os.close(target)
+
+
+def _cover(target: int, mount: int) -> None:
+    clone = mounts.clone_tree(mount, "")
+    mounts.attach(clone, target)
+    os.close(clone)
