@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -145,8 +146,15 @@ def verify(plan: Plan) -> None:
             plan.jail,
             f"was started and ended at once: {ended.message}",
             path="command",
-            remedy=f"read what it said: jailctl logs {plan.jail}",
+            remedy=_remedy(ended, plan.jail),
         )
+
+
+def _remedy(ended: RuntimeState, jail: str) -> str:
+    look = f"read what it said: jailctl logs {jail}"
+    if ended.exit_status == -signal.SIGKILL:
+        return f"is limits.memory too small for it? {look}"
+    return look
 
 
 def _stays(state: RuntimeState) -> bool:

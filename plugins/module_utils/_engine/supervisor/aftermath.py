@@ -24,15 +24,17 @@ def settle(name: str, instance: str, exit_status: int | None) -> None:
 
     Waits for the jail's lock: when whoever holds it is stopping or restarting this jail, there is nothing left to do.
     """
-    with store.lock(name):
+    with store.lock(name) as lock:
         state = store.read_state(name)
+        if state is None and not os.path.exists(places.document(name)):
+            # It was removed while we waited; so was the lock, which we have made anew.
+            lock.remove()
         if state is None or state.instance != instance or state.phase != "running" or status.is_alive(state):
             return
+        # Before the phase, which others wait for.
+        store.write_state(name, state._replace(exit_status=exit_status))
         with contextlib.suppress(EngineError):
             status.clear_remains(name, phase="stopped" if exit_status == 0 else "failed", message=_ending(exit_status))
-        after = store.read_state(name)
-        if after is not None:
-            store.write_state(name, after._replace(exit_status=exit_status))
 
 
 def _ending(exit_status: int | None) -> str:
