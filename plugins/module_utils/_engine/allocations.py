@@ -44,7 +44,16 @@ def _read(name: str) -> dict[str, dict[str, int]]:
         allocations = files.read_json(places.ALLOCATIONS)
     except files.DamagedFile as error:
         raise EngineError(name, str(error), remedy="restore it from a copy") from error
-    return allocations if isinstance(allocations, dict) else {}
+    if allocations is None and not os.path.exists(places.ALLOCATIONS):
+        return {}
+    if not isinstance(allocations, dict) or not all(_is_entry(entry) for entry in allocations.values()):
+        # What cannot be read may be taken: to start with none would give a jail the ids of another.
+        raise EngineError(name, f"{places.ALLOCATIONS} does not hold allocations", remedy="restore it from a copy")
+    return allocations
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("index"), int)
 
 
 def _reserved() -> list[tuple[int, int]]:

@@ -28,7 +28,7 @@ def run(module: AnsibleModule, function: Callable[[AnsibleModule], dict[str, Any
         module.fail_json(msg="jails are the business of the host's root: run the task with become: true")
     try:
         result = function(module)
-    except (DocumentError, EngineError, KernelError) as error:
+    except (DocumentError, EngineError, KernelError, OSError) as error:
         details = {name: getattr(error, name) for name in ("jail", "path", "remedy") if getattr(error, name, "")}
         module.fail_json(msg=str(error), **details)
     module.exit_json(**result)

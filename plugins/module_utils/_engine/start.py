@@ -65,11 +65,11 @@ def begin(name: str, *, restarts: int = 0) -> Starting:
         recipe = compose(full, allocation)
         group = status.group(name)
         group.create()
-        limits.set_limits(group, full["limits"], jail=name)
+        limits.set_limits(group, full["limits"], jail=name, fresh=True)
         if recipe.system:
             group.delegate(allocation.uid_base, allocation.uid_base)
-        files.write_json(places.started_document(name), full, sync=False)
-        files.write_json(places.ceiling(name), recipe.ceiling.to_json(), sync=False)
+        files.write_record(places.started_document(name), full)
+        files.write_record(places.ceiling(name), recipe.ceiling.to_json())
         output = open_output(name, allocation.uid_base)
         return Starting(name, Launch(recipe, output), state, output)
     except (KernelError, EngineError, OSError) as error:

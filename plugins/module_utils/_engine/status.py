@@ -80,7 +80,7 @@ def clear_remains(name: str, *, phase: str = "stopped", message: str = "") -> No
 def _record(name: str, phase: str, *, message: str) -> None:
     state = store.read_state(name)
     if state and (state.phase != phase or state.pid):
-        store.write_state(name, state._replace(phase=phase, pid=0, start_time=0, message=message or state.message))
+        store.note_state(name, state._replace(phase=phase, pid=0, start_time=0, message=message or state.message))
 
 
 def _unkillable(members: Cgroup) -> str:

@@ -28,7 +28,7 @@ def stop(name: str, document: Mapping[str, Any] | None, *, restart: bool = False
     state = store.read_state(name)
     goal = "running" if restart else "stopped"
     if state is not None:
-        store.write_state(name, state._replace(phase="stopping", goal=goal))
+        store.note_state(name, state._replace(phase="stopping", goal=goal))
     if state is None or not status.is_alive(state):
         status.clear_remains(name, phase="restarting" if restart else "stopped")
         return

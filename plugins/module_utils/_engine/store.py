@@ -109,7 +109,7 @@ def read_state(name: str) -> RuntimeState | None:
 def write_state(name: str, state: RuntimeState) -> None:
     """Record what the engine does to a jail. It need not survive a power cut, so nothing is synced."""
     files.make_directory(places.runtime(name))
-    files.write_json(places.state(name), state._asdict(), sync=False)
+    files.write_record(places.state(name), state._asdict())
 
 
 def read_started(name: str) -> dict[str, Any] | None:

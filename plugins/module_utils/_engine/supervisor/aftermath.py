@@ -10,7 +10,7 @@ import os
 
 from ..._kernel import processes
 from ..._model.document import effective
-from .. import status, store
+from .. import places, status, store
 from ..errors import EngineError
 from ..store import RuntimeState
 
@@ -32,7 +32,7 @@ def settle(name: str, instance: str, exit_status: int | None) -> None:
         if state is None or state.instance != instance or state.phase != "running" or status.is_alive(state):
             return
         # Before the phase, which others wait for.
-        store.write_state(name, state._replace(exit_status=exit_status))
+        store.note_state(name, state._replace(exit_status=exit_status))
         with contextlib.suppress(EngineError):
             status.clear_remains(name, phase="stopped" if exit_status == 0 else "failed", message=_ending(exit_status))
 

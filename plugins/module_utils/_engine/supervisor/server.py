@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import selectors
 import signal
@@ -56,6 +57,7 @@ class Server:
         """Run until there is nothing to watch any more (unless told to ``stay``), or until told to leave."""
         processes.set_undumpable()
         processes.set_child_subreaper()
+        gc.freeze()
         signals, wakeup = _signal_pipe()
         self._register(signals, lambda: self._reap(signals))
         self._register(self._listener.fileno(), self._accept)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,8 +56,10 @@ def watch(name: str, state: RuntimeState) -> Watched:
     Its output is opened anew: O_NONBLOCK belongs to an open file description (open(2)), and on the jail's own it would
     make programs lose what they print faster than we read.
     """
-    output = os.open(places.output(name), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    output = os.open(places.output(name), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
+        if not stat.S_ISFIFO(os.fstat(output).st_mode):
+            raise KernelError("watch", places.output(name), errno.EINVAL)
         return Watched(name, state, pidfd.open_pidfd(state.pid), output, Log(places.log(name)))
     except KernelError:
         os.close(output)
