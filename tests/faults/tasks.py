@@ -30,7 +30,7 @@ from ansible_collections.hosting.jails.tests.faults import roots
 
 NAME = "flt-a"
 # The exceptions that a module turns into a message; any other is a stack trace in somebody's terminal.
-EXPECTED = (DocumentError, EngineError, KernelError)
+EXPECTED = (DocumentError, EngineError, KernelError, OSError)
 # Audit events (PEP 578) of what changes the world.
 _STEPS = frozenset(
     "os.mkdir os.rename os.remove os.rmdir os.link os.symlink os.chmod os.chown os.truncate os.mkfifo os.mknod os.kill "

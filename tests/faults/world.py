@@ -21,7 +21,6 @@ _OF_THE_HOST = (
     "/run/jails/.supervisor.lock",
     "/run/jails/supervisor.sock",
     "/run/jails/.boot-id",
-    "/run/jails/.templates/.references.lock",
     "/var/lib/jails/allocations.json",
     "/var/lib/jails/.allocations.json.tmp",
     "/var/lib/jails/roots",
@@ -122,4 +121,8 @@ def _files(directories: tuple[str, ...]) -> list[str]:
     for top in (*machine.STATE_DIRECTORIES, *directories):
         for parent, names, files in os.walk(top):
             found += [f"{parent}/{name}" for name in names + files]
-    return [f"file {path}" for path in found if path not in _OF_THE_HOST]
+    return [f"file {path}" for path in found if not _is_of_the_host(path)]
+
+
+def _is_of_the_host(path: str) -> bool:
+    return path in _OF_THE_HOST or (path.startswith("/run/jails/.templates/") and path.endswith(".lock"))

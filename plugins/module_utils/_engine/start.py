@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from dataclasses import dataclass
 
@@ -22,20 +23,19 @@ from .store import RuntimeState
 
 @dataclass
 class Starting:
-    """A jail whose start is under way: ``launch`` carries it on, ``finish`` or ``abandon`` ends it."""
+    """A jail whose start is under way: ``launch`` carries it on, ``record`` or ``abandon`` ends it."""
 
     name: str
     launch: Launch
     state: RuntimeState
     output: int
 
-    def finish(self, launched: Launched) -> RuntimeState:
-        """Record that the jail runs."""
+    def record(self, launched: Launched) -> RuntimeState:
+        """Record that the jail runs; without a record nobody would know of it, so a KernelError undoes the start."""
         self.state = self.state._replace(
             phase="running", pid=launched.pid, start_time=launched.start_time, started_at=time.time()
         )
         store.write_state(self.name, self.state)
-        self.launch.close()
         return self.state
 
     def abandon(self, error: Exception) -> None:
@@ -83,7 +83,11 @@ def open_output(name: str, owner: int) -> int:
     It belongs to the jail's root, so that a program may open /dev/stdout again.
     """
     path = places.output(name)
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISFIFO(os.lstat(path).st_mode):
+            os.unlink(path)
     with contextlib.suppress(FileExistsError):
         os.mkfifo(path, 0o600)
-    os.chown(path, owner, owner)
-    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    os.fchown(fd, owner, owner)
+    return fd

@@ -66,7 +66,12 @@ def names() -> list[str]:
 
 
 def read_document(name: str) -> dict[str, Any] | None:
-    """The document of a jail as stored, None where there is none."""
+    """The document of a jail as stored, None where there is none.
+
+    EngineError or DocumentError where somebody has edited it into something else.
+    """
+    from .._model.document import normalise
+
     path = places.document(name)
     try:
         document = files.read_json(path)
@@ -74,9 +79,7 @@ def read_document(name: str) -> dict[str, Any] | None:
         raise EngineError(
             name, f"{path} is not valid JSON", remedy="restore it from a copy, or remove it and define the jail again"
         ) from error
-    if document is not None and not isinstance(document, dict):
-        raise EngineError(name, f"{path} does not hold a jail document", remedy="remove it and define the jail again")
-    return document
+    return None if document is None else normalise(document, jail=name)
 
 
 def write_document(name: str, document: dict[str, Any]) -> None:
@@ -112,13 +115,29 @@ def write_state(name: str, state: RuntimeState) -> None:
     files.write_record(places.state(name), state._asdict())
 
 
+def note_state(name: str, state: RuntimeState) -> None:
+    """Record what may as well stay unsaid: a full /run must not keep a jail from being stopped or removed."""
+    with contextlib.suppress(KernelError):
+        write_state(name, state)
+
+
 def read_started(name: str) -> dict[str, Any] | None:
     """The effective document that a running jail was started with."""
     try:
         document = files.read_json(places.started_document(name))
     except files.DamagedFile:
         return None
-    return document if isinstance(document, dict) else None
+    return document if _is_document(document, name) else None
+
+
+def _is_document(document: Any, name: str) -> bool:
+    from .._model.document import normalise
+    from .._model.errors import DocumentError
+
+    try:
+        return bool(document) and bool(normalise(document, jail=name))
+    except DocumentError:
+        return False
 
 
 def remove_runtime(name: str) -> None:

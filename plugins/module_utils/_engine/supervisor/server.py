@@ -159,15 +159,16 @@ class Server:
         fd = starting.launch.fd
         try:
             launched = starting.launch.advance()
+            if launched is None:
+                return
+            os.close(launched.pidfd)
+            state = starting.record(launched)
         except (EngineError, KernelError, OSError) as error:
             self._abandon(name, error)
             return
-        if launched is None:
-            return
         self._selector.unregister(fd)
         del self._starts[name]
-        state = starting.finish(launched)
-        os.close(launched.pidfd)
+        starting.launch.close()
         self._say(connection, {"ok": True, "pid": state.pid})
         if name in self._watched:
             self._forget(self._watched[name])
@@ -183,7 +184,7 @@ class Server:
         self._selector.unregister(starting.launch.fd)
         try:
             starting.abandon(error)
-        except EngineError as stuck:
+        except (EngineError, KernelError) as stuck:
             error = stuck
         self._say(connection, protocol.failure(error))
         self._reap_strangers()
@@ -196,9 +197,9 @@ class Server:
     # Running jails
 
     def _watch(self, watched: Watched) -> None:
-        self._watched[watched.name] = watched
         self._register(watched.output, watched.drain)
         self._register(watched.pidfd, lambda: self._ended(watched))
+        self._watched[watched.name] = watched
 
     def _forget(self, watched: Watched) -> None:
         self._selector.unregister(watched.output)
