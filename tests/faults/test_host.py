@@ -79,7 +79,7 @@ def _number(record: str, key: str) -> str:
 
 
 def test_a_boot_starts_the_jails_that_are_to_be_started() -> None:
-    from ansible_collections.hosting.jails.plugins.module_utils._engine import cli
+    from ansible_collections.hosting.jails.plugins.module_utils._engine.cli import main as cli
 
     run(template)
     with supervised():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from .._kernel import files
-from .install import Step
+from .steps import Step
 
 UNIT = "/etc/systemd/system/jails.service"
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/jails.service"

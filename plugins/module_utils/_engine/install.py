@@ -8,18 +8,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
 from functools import lru_cache, partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._kernel import files, trees
 from .errors import EngineError
+from .steps import Step
 
 if TYPE_CHECKING:
     # Ansible packs into a module what import statements name, whether they are executed or not: with these, every
     # module that can start a jail carries the whole engine.
-    from . import boot, cli, traces  # noqa: F401
+    from . import boot, traces  # noqa: F401
+    from .cli import main  # noqa: F401
 
 PREFIX = "/usr/local/lib/hosting.jails"
 COMMAND = "/usr/local/sbin/jailctl"
@@ -32,7 +33,7 @@ _INTERPRETER = "/usr/bin/python3"
 
 _ENTRY = """import sys
 sys.path.insert(0, {directory!r})
-from {package}._engine.cli import main
+from {package}._engine.cli.main import main
 sys.exit(main(sys.argv))
 """
 
@@ -130,13 +131,6 @@ def _compile(directory: str) -> None:
     import compileall
 
     compileall.compile_dir(directory, quiet=2)
-
-
-class Step(NamedTuple):
-    """One thing to be done to the host, and what to call it."""
-
-    summary: str
-    carry_out: Callable[[], None]
 
 
 def versions() -> list[str]:

@@ -11,7 +11,7 @@ import os
 from .._kernel import files
 from .._kernel.cgroups import Cgroup
 from . import places, status, store
-from .install import Step
+from .steps import Step
 
 _LOCKS = f"{places.RUNTIME}/.templates"
 _DIRECTORIES = (

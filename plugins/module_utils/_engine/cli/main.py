@@ -9,47 +9,21 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from .._kernel.errors import KernelError
-from .._model.errors import DocumentError
-from .errors import EngineError
-
-USAGE = """usage: jailctl COMMAND [OPTION...] [NAME...]
-
-  list                     jails of this host, a row each
-  status [NAME...]         the same, with why a jail has failed
-  stat [NAME...]           what each jail uses: processes, memory, processor time
-  start NAME...            start jails, those that they depend on first
-  stop NAME...             stop jails
-  restart NAME...          stop and start jails
-  freeze NAME...           hold all processes of jails still
-  thaw NAME...             let them go on
-  exec [OPTION...] NAME -- COMMAND...
-                           run a command in a jail; exits as the command does
-       --user USER         as this user (a name or number of the jail's)
-       --workdir DIRECTORY in this directory
-       --env NAME=VALUE    with this variable
-       --tty               on a terminal of its own
-  enter NAME               a login shell in a jail
-  logs [--follow] NAME     what a jail's command has printed
-  boot                     start the jails that are to be started at boot
-  supervisor [--stay]      watch the jails of this host, in the foreground
-
---json gives list, status and stat as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter exit as
-the command does, and with 125 if there was none to run."""
+from ..._kernel.errors import KernelError
+from ..._model.errors import DocumentError
+from ..errors import EngineError
+from . import usage
+from .usage import UsageError
 
 _USAGE_STATUS = 2
 _NOTHING_RUN = 125
-
-
-class UsageError(Exception):
-    """The command line is not one of ours."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """The command jailctl; its exit status."""
     words = list(arguments[1:])
     if not words or words[0] in ("help", "--help", "-h"):
-        print(USAGE)
+        print(usage.TEXT)
         return 0 if words else _USAGE_STATUS
     command = words.pop(0)
     if os.geteuid() != 0:
@@ -75,11 +49,11 @@ def _complain(message: str, status: int) -> int:
 def _function(command: str) -> Callable[[list[str]], int]:
     """Each group of commands is a file of its own, so that ``exec`` does not pay for the others."""
     if command in ("exec", "enter"):
-        from .cli_enter import COMMANDS
+        from .enter import COMMANDS
     elif command in ("list", "status", "stat", "logs"):
-        from .cli_look import COMMANDS
+        from .look import COMMANDS
     else:
-        from .cli_run import COMMANDS
+        from .run import COMMANDS
     if command not in COMMANDS:
         raise UsageError(f"{command!r} is not a command")
     return COMMANDS[command]

@@ -8,20 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from .._kernel.errors import KernelError
-from .._model.dependencies import start_order, stop_order
-from .._model.document import effective
-from .._model.errors import DocumentError
-from .._model.names import jail_name
-from .._model.planner import Wanted
-from . import store
-from .converge import converge
-from .errors import EngineError
+from ..._kernel.errors import KernelError
+from ..._model.dependencies import start_order, stop_order
+from ..._model.document import effective
+from ..._model.errors import DocumentError
+from ..._model.names import jail_name
+from ..._model.planner import Wanted
+from .. import store
+from ..converge import converge
+from ..errors import EngineError
+from .usage import UsageError
 
 
 def _named(words: list[str]) -> list[str]:
-    from .cli import UsageError
-
     if not words or any(word.startswith("-") for word in words):
         raise UsageError("this command takes names of jails, and no options")
     known = store.names()
@@ -67,16 +66,14 @@ def _ordered(names: list[str], *, stopping: bool) -> list[str]:
 
 def _boot(words: list[str]) -> int:
     if words:
-        from .cli import UsageError
-
         raise UsageError("boot takes nothing")
     names = [name for name in store.names() if (store.read_document(name) or {}).get("autostart")]
     return _each(_ordered(names, stopping=False), "started") if names else 0
 
 
 def _supervise(words: list[str]) -> int:
-    from .install import engine_version
-    from .supervisor.server import main
+    from ..install import engine_version
+    from ..supervisor.server import main
 
     return main(engine_version(), stay="--stay" in words)
 

@@ -8,15 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from .._model.names import jail_name
-from . import enter
-from .enter import Entry
-
-
-def _usage(message: str) -> Exception:
-    from .cli import UsageError
-
-    return UsageError(message)
+from ..._model.names import jail_name
+from .. import enter
+from ..enter import Entry
+from .usage import UsageError
 
 
 def _exec(words: list[str]) -> int:
@@ -29,9 +24,9 @@ def _exec(words: list[str]) -> int:
             terminal = True
             continue
         if option not in ("--user", "--workdir", "--env"):
-            raise _usage(f"{option!r} is not an option of exec")
+            raise UsageError(f"{option!r} is not an option of exec")
         if not value and not words:
-            raise _usage(f"{option} needs a value")
+            raise UsageError(f"{option} needs a value")
         value = value or words.pop(0)
         if option == "--env":
             name, _, content = value.partition("=")
@@ -44,18 +39,18 @@ def _exec(words: list[str]) -> int:
 
 def _name_and_command(words: list[str]) -> tuple[str, list[str]]:
     if not words or words[0] == "--":
-        raise _usage("exec needs the name of a jail")
+        raise UsageError("exec needs the name of a jail")
     name = jail_name(words.pop(0))
     if words and words[0] == "--":
         words.pop(0)
     if not words:
-        raise _usage("exec needs a command")
+        raise UsageError("exec needs a command")
     return name, words
 
 
 def _enter(words: list[str]) -> int:
     if len(words) != 1:
-        raise _usage("enter needs the name of a jail, and nothing else")
+        raise UsageError("enter needs the name of a jail, and nothing else")
     return enter.run(jail_name(words[0]), Entry(terminal=os.isatty(0) and os.isatty(1)))
 
 

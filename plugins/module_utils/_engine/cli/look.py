@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._model.names import jail_name
-from . import places, report, store
-from .errors import EngineError
+from ..._model.names import jail_name
+from .. import places, report, store
+from ..errors import EngineError
+from .usage import UsageError
 
 _FOLLOW_SECONDS = 0.2
 _CHUNK = 65536
@@ -34,8 +35,6 @@ def _flags(words: list[str], *known: str) -> tuple[set[str], list[str]]:
     flags = {word for word in words if word.startswith("-")}
     unknown = flags - set(known)
     if unknown:
-        from .cli import UsageError
-
         raise UsageError(f"{unknown.pop()!r} is not an option here")
     return flags, [word for word in words if word not in flags]
 
@@ -113,8 +112,6 @@ def _duration(seconds: int) -> str:
 def _logs(words: list[str]) -> int:
     flags, names = _flags(words, "--follow", "-f")
     if len(names) != 1:
-        from .cli import UsageError
-
         raise UsageError("logs needs the name of one jail")
     path = places.log(_select(names)[0])
     for name in (f"{path}.2", f"{path}.1", path):

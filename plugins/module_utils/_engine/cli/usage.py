@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
+
+  list                     jails of this host, a row each
+  status [NAME...]         the same, with why a jail has failed
+  stat [NAME...]           what each jail uses: processes, memory, processor time
+  start NAME...            start jails, those that they depend on first
+  stop NAME...             stop jails
+  restart NAME...          stop and start jails
+  freeze NAME...           hold all processes of jails still
+  thaw NAME...             let them go on
+  exec [OPTION...] NAME -- COMMAND...
+                           run a command in a jail; exits as the command does
+       --user USER         as this user (a name or number of the jail's)
+       --workdir DIRECTORY in this directory
+       --env NAME=VALUE    with this variable
+       --tty               on a terminal of its own
+  enter NAME               a login shell in a jail
+  logs [--follow] NAME     what a jail's command has printed
+  boot                     start the jails that are to be started at boot
+  supervisor [--stay]      watch the jails of this host, in the foreground
+
+--json gives list, status and stat as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter exit as
+the command does, and with 125 if there was none to run."""
+
+
+class UsageError(Exception):
+    """The command line is not one of ours."""
