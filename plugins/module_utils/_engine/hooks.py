@@ -5,11 +5,13 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._kernel import processes
 from . import places
 from .errors import EngineError
 
@@ -48,19 +50,29 @@ def _environment(name: str, pid: int) -> dict[str, str]:
 
 
 def _run_on_host(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> int:
+    """Exit status of a hook. One that takes too long is killed with all that it has started in its session; and it
+    does not outlive the task that waits for it."""
     import subprocess
 
     try:
-        return subprocess.run(
+        hook = subprocess.Popen(
             list(command),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        return 128 + signal.SIGKILL
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
     except OSError as error:
-        return 127 if error.errno == 2 else os.EX_OSERR
+        return 127 if error.errno == errno.ENOENT else os.EX_OSERR
+    try:
+        return hook.wait(timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(hook.pid, signal.SIGKILL)
+        hook.wait()
+        return 128 + signal.SIGKILL
+
+
+def _die_with_parent() -> None:
+    processes.set_parent_death_signal(signal.SIGKILL)

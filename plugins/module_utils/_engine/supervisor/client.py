@@ -34,7 +34,12 @@ def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
     with connection:
         protocol.send(connection, {"do": protocol.START, "jail": name, "restarts": restarts})
         answer = protocol.raise_failure(name, protocol.receive(connection))
-    hooks.run_all(name, "poststart", document, pid=int(answer["pid"]))
+    try:
+        hooks.run_all(name, "poststart", document, pid=int(answer["pid"]))
+    except EngineError as error:
+        # As jail(8) has it: a jail that was not made ready is none. The next task would find it running otherwise.
+        status.clear_remains(name, phase="failed", message=str(error))
+        raise
 
 
 def restart_ended(name: str, instance: str, restarts: int) -> None:
