@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import struct
 
+_MARK = b"d"
+
 
 def channel() -> tuple[int, int]:
     """Two connected descriptors that keep the borders of messages."""
@@ -27,13 +29,18 @@ def send(fd: int, given: int) -> None:
     import socket
 
     with socket.socket(fileno=os.dup(fd)) as sender:
-        sender.sendmsg([b"d"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", given))])
+        sender.sendmsg([_MARK], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", given))])
 
 
 def receive(fd: int) -> int | None:
-    """The descriptor that comes next over a channel; None when its other end is closed, or says something else."""
+    """The descriptor that comes next over a channel; None when its other end is closed, or says something else.
+
+    What is said instead stays there to be read: a read that is shorter than a message loses the rest of it (unix(7)).
+    """
     import socket
 
     with socket.socket(fileno=os.dup(fd)) as receiver:
+        if receiver.recv(1, socket.MSG_PEEK) != _MARK:
+            return None
         _, ancillary, _, _ = receiver.recvmsg(1, socket.CMSG_LEN(4))
     return int(struct.unpack("i", ancillary[0][2])[0]) if ancillary else None
