@@ -55,6 +55,11 @@ class Prisoner(Jail):
         assert done.returncode == 0, done
         return json.loads(done.stdout)
 
+    def undecided(self) -> list[str]:
+        """Attacks that ended in an error that is neither success nor refusal."""
+        verdicts = self._verdicts or {}
+        return [f"{name}: {verdict['why']}" for name, verdict in verdicts.items() if verdict["allowed"] is None]
+
     def _own(self) -> dict[str, Any]:
         """Which addresses are not ours."""
         own = ADDRESSES.get(self.name[len(PREFIX) :])
@@ -116,6 +121,7 @@ class Outside:
             "planted_nodes": [f"/volume/{name}" for name in ("disk", "memory", "log", "zero")],
             "secret": self.token,
             "spoofed": [],
+            "listen": 0.1,
             "receiver": ["127.0.0.1", 9],
         }
         return self
@@ -146,7 +152,13 @@ class Outside:
     def stranger(self, command: list[str], marker: str, number: int) -> dict[str, Any]:
         """Run a stranger until the end; what it has, and its pid."""
         process = self._stack.enter_context(
-            subprocess.Popen([*command, marker, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [*command, marker, str(number)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         )
         self._stack.callback(process.communicate)
         assert process.stdout is not None

@@ -283,7 +283,8 @@ def _read_addresses(path: str) -> None:
 
 def _read_something(path: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    if not os.read(fd, 16):
+    # A record of /dev/kmsg fits into no less.
+    if not os.read(fd, 8192):
         raise Refused("empty")
 
 

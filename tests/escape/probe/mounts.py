@@ -202,13 +202,6 @@ def look_under_the_root(facts: Facts) -> str:
     return " ".join(os.listdir("/"))
 
 
-@attack(errno.EINVAL, errno.EXDEV)
-def change_propagation(facts: Facts) -> None:
-    """A shared mount would carry what we mount to whoever shares it."""
-    mount("none", facts["volume"], None, 1 << 20)
-    raise Refused("shared with ourselves only")
-
-
 @attack(errno.ENOENT, errno.EIO)
 def open_switches_of_the_machine(facts: Facts) -> list[str]:
     return any_of(

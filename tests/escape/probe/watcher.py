@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A hostile watcher: tries for some seconds to get hold of every process that comes into its sight.
+"""A hostile watcher: tries to get hold of every process that comes into its sight.
 
-    python3 watcher.py SECONDS
+    python3 watcher.py
 
-Prints what it got of processes that run a program from outside of its own root file system, as a JSON list. The init
-that the engine brings is such a program too, but it is in here to stay: pid 1 is left out.
+It says that it is there, and goes on until its input ends. Then it prints, as JSON, what it got of processes that run a
+program from outside of its own root file system. The init that the engine brings is such a program too, but it is in
+here to stay: pid 1 is left out.
 """
 
 from __future__ import annotations
@@ -15,13 +16,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import sys
-import time
+import select
 
 from syscalls import libc
 
-_PTRACE_SEIZE, _PTRACE_DETACH = 0x4206, 17
+_PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH = 0x4206, 0x4207, 17
 _FILES = ("exe", "mem", "environ", "maps", "auxv", "root", "cwd", "fd", "ns/mnt")
 
 
@@ -32,13 +31,13 @@ class Watcher:
         self.own = {"1", str(os.getpid())}
         self.root = os.stat("/").st_dev
 
-    def watch(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def watch(self) -> None:
+        while not select.select([0], [], [], 0)[0]:
             for pid in os.listdir("/proc"):
                 if pid.isdigit() and pid not in self.own:
                     self.seen.add(pid)
                     self.grab(pid)
+            self.let_go()
 
     def grab(self, pid: str) -> None:
         """Everything that we get while the process is foreign before and after: it may turn into ours on the way."""
@@ -53,6 +52,13 @@ class Watcher:
         with contextlib.suppress(OSError):
             return os.stat(f"/proc/{pid}/exe").st_dev != self.root
         return False
+
+    @staticmethod
+    def let_go() -> None:
+        """Whom we trace waits for us when it stops or ends, and its parent with it: nobody may notice us."""
+        with contextlib.suppress(ChildProcessError):
+            while (waited := os.waitpid(-1, os.WNOHANG))[0]:
+                libc.ptrace(_PTRACE_DETACH, waited[0], None, None)
 
     @staticmethod
     def opens(path: str) -> bool:
@@ -72,14 +78,12 @@ class Watcher:
     def seize(pid: str) -> bool:
         if libc.ptrace(_PTRACE_SEIZE, int(pid), None, None) != 0:
             return False
-        libc.ptrace(_PTRACE_DETACH, int(pid), None, None)
-        with contextlib.suppress(OSError):
-            os.kill(int(pid), signal.SIGCONT)
+        libc.ptrace(_PTRACE_INTERRUPT, int(pid), None, None)
         return True
 
 
 if __name__ == "__main__":
     watcher = Watcher()
     print("watching", flush=True)
-    watcher.watch(float(sys.argv[1]))
+    watcher.watch()
     print(json.dumps({"grabbed": sorted(watcher.grabbed), "seen": len(watcher.seen)}))

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Root in a jail and its limits (E17, E18, E43, E57-E61, E68)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ansible_collections.hosting.jails.plugins.module_utils._engine import places
+from ansible_collections.hosting.jails.tests.integration import jails
+
+from .prisoners import Outside, Prisoner
+
+_MEMORY = 64 << 20
+
+
+def test_root_in_a_jail_cannot_raise_the_limits_of_its_group(any_jail: Prisoner) -> None:
+    any_jail.refuses("raise_limits_of_the_group")
+
+
+def test_root_in_a_jail_cannot_leave_its_group(any_jail: Prisoner) -> None:
+    any_jail.refuses("leave_the_group")
+
+
+def test_root_in_a_jail_cannot_raise_its_limits_in_hierarchies_of_version_1(any_jail: Prisoner) -> None:
+    any_jail.refuses("raise_limits_by_version_1")
+
+
+def test_root_in_a_jail_cannot_raise_limits_of_processes(any_jail: Prisoner) -> None:
+    any_jail.refuses("raise_process_limits")
+
+
+def test_root_in_a_jail_cannot_take_more_than_its_share(any_jail: Prisoner) -> None:
+    any_jail.refuses("take_more_than_a_share")
+
+
+def test_a_fork_bomb_stops_at_the_limit(outside: Outside) -> None:
+    bomb = (
+        "import os, time\n"
+        "made = 0\n"
+        "try:\n"
+        "    while made < 1000:\n"
+        "        if os.fork() == 0:\n"
+        "            time.sleep(60)\n"
+        "        made += 1\n"
+        "except BlockingIOError:\n"
+        "    print(made, flush=True)\n"
+        "os.killpg(0, 9)\n"
+    )
+    with outside.prisoner("forks", limits={"pids": 50}, ip={"mode": "none"}) as forks:
+        done = forks.run("python3", "-c", bomb)
+        assert 0 < int(done.stdout) < 50
+
+
+def test_a_memory_hog_dies_in_its_own_jail(outside: Outside, app: Prisoner) -> None:
+    before = app.pid
+    with outside.prisoner("hog", limits={"memory": str(_MEMORY), "swap": "0"}, ip={"mode": "none"}) as hog:
+        done = hog.run("python3", "-c", "held = bytearray(400 << 20); print(len(held))")
+        assert done.returncode != 0
+        assert done.stdout == ""
+        assert hog.state == "running"
+    assert app.pid == before
+    assert app.state == "running"
+
+
+def test_files_in_memory_count_as_memory_of_the_jail(outside: Outside) -> None:
+    with outside.prisoner("tmpfs", limits={"memory": str(_MEMORY), "swap": "0"}, ip={"mode": "none"}) as full:
+        for path in ("/dev/shm/full", "/run/full"):
+            full.run("dd", "if=/dev/zero", f"of={path}", "bs=1M", "count=300")
+            size = full.run("stat", "-c", "%s", path).stdout.strip()
+            assert int(size or 0) <= _MEMORY
+            full.run("rm", "-f", path)
+
+
+def test_a_jail_cannot_fill_dev(app: Prisoner) -> None:
+    app.run("dd", "if=/dev/zero", "of=/dev/filled", "bs=64k", "count=64")
+    assert 0 < int(app.output("stat", "-c", "%s", "/dev/filled")) <= 512 << 10
+    app.run("sh", "-c", "for i in $(seq 300); do : > /dev/fill-$i || break; done 2>/dev/null")
+    assert int(app.output("sh", "-c", "ls /dev | wc -l")) <= 128
+    app.script("rm -f /dev/fill*")
+
+
+def test_a_jail_that_never_stops_printing_does_not_fill_the_hosts_disk(outside: Outside) -> None:
+    flood = "yes | head -c 60000000; head -c 5000000 /dev/zero; echo done > /run/done; sleep 600"
+    with outside.prisoner("flood", command=["sh", "-c", flood], ip={"mode": "none"}) as flooding:
+        jails.wait_until(lambda: flooding.run("test", "-e", "/run/done").returncode == 0, timeout=30, what="the flood")
+        written = [path for path in Path(places.LOGS).iterdir() if path.name.startswith(f"{flooding.name}.log")]
+        assert 0 < sum(path.stat().st_size for path in written) <= 3 * (10 << 20)
+
+
+def test_two_jails_never_get_the_same_range_of_ids(app: Prisoner, neighbour: Prisoner) -> None:
+    import json
+
+    ranges = json.loads(Path(places.ALLOCATIONS).read_text())
+    indexes = [entry["index"] for entry in ranges.values()]
+    assert len(indexes) == len(set(indexes)) >= 2
+    assert os.stat(places.ALLOCATIONS).st_mode & 0o077 == 0
