@@ -125,17 +125,24 @@ static void record(const char *name, const char *file)
 
 /* Control groups */
 
+static void make_group(const char *above, const char *path)
+{
+    char file[LARGEST], value[LARGEST];
+    if (mkdir(path, 0755) < 0)
+        return;
+    for (int k = 0; k < 2 && strstr(above, "cpuset"); k++) {
+        const char *name = k ? "mems" : "cpus";
+        take(format(file, "%s/cpuset.%s", above, name), value);
+        put(format(file, "%s/cpuset.%s", path, name), value);
+    }
+}
+
 static void make_groups(const char *name)
 {
-    char path[LARGEST], value[LARGEST];
+    char above[LARGEST], path[LARGEST];
     for (int i = 0; i < cgroup_count; i++) {
-        format(path, "%s/jails/%s", cgroup_roots[i], name);
-        check(mkdir(path, 0755), path);
-        for (int k = 0; k < 2 && strstr(cgroup_roots[i], "cpuset"); k++) {
-            const char *file = k ? "mems" : "cpus";
-            take(format(path, "%s/jails/cpuset.%s", cgroup_roots[i], file), value);
-            put(format(path, "%s/jails/%s/cpuset.%s", cgroup_roots[i], name, file), value);
-        }
+        format(above, "%s/jails", cgroup_roots[i]);
+        make_group(above, format(path, "%s/%s", above, name));
     }
 }
 
@@ -349,9 +356,9 @@ static void run_init(const struct jail *jail, int control, int root, int user_na
     dup2(jail->output, 1);
     dup2(jail->output, 2);
     check(fchown(jail->output, 0, -1), "fchown");
-    int kept[] = {init, control, released}, from = 3;
-    for (int fd = 3; fd < 64; fd++) {
-        if (fd != kept[0] && fd != kept[1] && fd != kept[2])
+    int from = 3;
+    for (int fd = 3; fd <= init || fd <= control || fd <= released; fd++) {
+        if (fd != init && fd != control && fd != released)
             continue;
         if (fd > from)
             close_range(from, fd - 1, 0);
@@ -522,6 +529,7 @@ static void load_filter(const char *path)
 int main(int count, char **arguments)
 {
     static struct jail jails[MOST_STARTS];
+    char path[LARGEST];
     int names = 4, jail_count = 0, window = atoi(arguments[1]);
     lower = arguments[2];
     load_filter(arguments[3]);
@@ -533,6 +541,8 @@ int main(int count, char **arguments)
         jails[jail_count++].name = arguments[i];
     check(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE");
     check(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER");
+    for (int i = 0; i < cgroup_count; i++)
+        make_group(cgroup_roots[i], format(path, "%s/jails", cgroup_roots[i]));
     long long begun = now();
     start_all(jails, jail_count, window);
     printf("start %lld\n", now() - begun);
