@@ -131,22 +131,26 @@ _EXECUTORS: dict[str, Callable[[Action], None]] = {
 
 
 def verify(plan: Plan) -> None:
-    """See that a jail that was started stays: a command that fails at once is an error of the task, not of a log.
+    """See that a jail stays if it was started: see ``verify_start``."""
+    if plan.state_after in ("running", "frozen") and any(action.kind == "jail.start" for action in plan.actions):
+        verify_start(plan.jail)
+
+
+def verify_start(jail: str) -> None:
+    """See that a started jail stays: a command that fails at once is an error of the task, not of a log.
 
     Callers have let go of the jail's lock, which the supervisor needs to record how a jail has ended.
     """
-    if plan.state_after not in ("running", "frozen") or not any(action.kind == "jail.start" for action in plan.actions):
-        return
-    started = store.read_state(plan.jail)
+    started = store.read_state(jail)
     if started is None or _stays(started):
         return
-    ended = _settled(plan.jail, started.instance)
+    ended = _settled(jail, started.instance)
     if ended is not None and ended.phase == "failed":
         raise EngineError(
-            plan.jail,
+            jail,
             f"was started and ended at once: {ended.message}",
             path="command",
-            remedy=_remedy(ended, plan.jail),
+            remedy=_remedy(ended, jail),
         )
 
 
@@ -164,9 +168,14 @@ def _stays(state: RuntimeState) -> bool:
     except KernelError:
         return False
     try:
-        return status.is_alive(state) and not pidfd.wait(fd, _TRIAL_SECONDS)
+        return status.is_alive(state) and not pidfd.wait(fd, _rest_of_trial(state))
     finally:
         os.close(fd)
+
+
+def _rest_of_trial(state: RuntimeState) -> float:
+    """Seconds; the whole trial where the clock was set back."""
+    return min(_TRIAL_SECONDS, max(0.0, state.started_at + _TRIAL_SECONDS - time.time()))
 
 
 def _settled(name: str, instance: str) -> RuntimeState | None:

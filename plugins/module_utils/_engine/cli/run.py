@@ -5,8 +5,9 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from ..._kernel.errors import KernelError
 from ..._model.dependencies import start_order, stop_order
@@ -15,6 +16,7 @@ from ..._model.errors import DocumentError
 from ..._model.names import jail_name
 from ..._model.planner import Wanted
 from .. import store
+from ..apply import verify_start
 from ..converge import converge
 from ..errors import EngineError
 from .usage import UsageError
@@ -39,14 +41,25 @@ def _to_state(state: str) -> Callable[[list[str]], int]:
 
 def _each(names: Iterable[str], state: str) -> int:
     """Bring each jail into a state; one that fails does not keep the others from it."""
-    failures = 0
+    changed: list[str] = []
+    failed: list[str] = []
     for name in names:
-        try:
-            converge(Wanted(jail=name, state=state), apply_mode="live", check=False)
-        except (DocumentError, EngineError, KernelError) as error:
-            print(f"jailctl: {error}", file=sys.stderr)
-            failures += 1
-    return 1 if failures else 0
+        with _complaining(name, failed):
+            result = converge(Wanted(jail=name, state=state), apply_mode="live", check=False, verify=False)
+            changed += [name] if result["changed"] else []
+    for name in changed if state in ("started", "restarted") else ():
+        with _complaining(name, failed):
+            verify_start(name)
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _complaining(name: str, failed: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (DocumentError, EngineError, KernelError) as error:
+        print(f"jailctl: {error}", file=sys.stderr)
+        failed.append(name)
 
 
 def _ordered(names: list[str], *, stopping: bool) -> list[str]:
