@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,10 @@ def in_a_network(outside: Outside) -> dict[str, Any]:
 def _run(wrapper: list[str], attacks: list[str], facts: dict[str, Any]) -> dict[str, Any]:
     request = json.dumps({"attacks": attacks, "facts": facts})
     command = [*wrapper, sys.executable, str(PROBE)]
-    done = subprocess.run(command, input=request, capture_output=True, text=True, check=True)
+    try:
+        done = subprocess.run(command, input=request, capture_output=True, text=True, check=True)
+    finally:
+        shutil.rmtree("/tmp/escape", ignore_errors=True)
     return json.loads(done.stdout)
 
 

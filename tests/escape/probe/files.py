@@ -38,8 +38,8 @@ def climb_up(facts: Facts) -> str:
 def chroot_and_climb_up(facts: Facts) -> str:
     """The classic: a root below the working directory holds nothing back (chroot(2), NOTES)."""
     outside = os.open("/", os.O_RDONLY)
-    os.makedirs("/tmp/escape-chroot", exist_ok=True)
-    os.chroot("/tmp/escape-chroot")
+    os.makedirs("/tmp/escape/chroot", exist_ok=True)
+    os.chroot("/tmp/escape/chroot")
     os.fchdir(outside)
     for _ in range(64):
         os.chdir("..")
@@ -102,7 +102,7 @@ def change_programs_of_the_host(facts: Facts) -> list[str]:
         attempts[f"chmod {path}"] = lambda path=path: os.chmod(path, os.stat(path).st_mode & 0o7777)
         attempts[f"chown {path}"] = lambda path=path: os.chown(path, 0, 0)
         attempts[f"label {path}"] = lambda path=path: os.setxattr(path, "user.escape", b"1")
-        attempts[f"link {path}"] = lambda again=again: os.link(again, "/tmp/escape-link", follow_symlinks=True)
+        attempts[f"link {path}"] = lambda again=again: os.link(again, "/tmp/escape/link", follow_symlinks=True)
         attempts[f"truncate {path}"] = lambda path=path: os.truncate(path, os.stat(path).st_size)
     if not attempts:
         raise Refused("there is none")
@@ -120,7 +120,7 @@ def _device_of(path: str) -> int | None:
 @attack(errno.EOPNOTSUPP)
 def redirect_the_overlay(facts: Facts) -> list[str]:
     """Attributes by which an overlay finds its lower files: who may write them reads others'."""
-    path = "/tmp/escape-overlay"
+    path = "/tmp/escape/overlay"
     os.makedirs(path, exist_ok=True)
     names = ("trusted.overlay.redirect", "trusted.overlay.metacopy", "trusted.overlay.opaque")
     return any_of(

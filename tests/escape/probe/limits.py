@@ -48,7 +48,7 @@ def raise_limits_by_version_1(facts: Facts) -> list[str]:
     }
 
     def attempt(controller: str, name: str) -> None:
-        target = "/tmp/escape-controller"
+        target = "/tmp/escape/controller"
         os.makedirs(target, exist_ok=True)
         mount("none", target, "cgroup", 0, controller)
         try:

@@ -54,7 +54,7 @@ SWITCHES = (
 
 
 def _empty_directory(name: str) -> str:
-    path = f"/tmp/escape-{name}"
+    path = f"/tmp/escape/{name}"
     os.makedirs(path, exist_ok=True)
     return path
 
@@ -114,7 +114,7 @@ def mount_what_belongs_to_the_host(facts: Facts) -> list[str]:
 
 @attack(errno.ENOENT, errno.ENXIO, errno.ENOTBLK)
 def mount_a_disk(facts: Facts) -> None:
-    path = "/tmp/escape-disk"
+    path = "/tmp/escape/disk"
     with contextlib.suppress(OSError):
         os.mknod(path, stat.S_IFBLK | 0o600, os.makedev(*facts["disk"]))
     _mount_and_away(path, "disk-mount", "ext4", _RDONLY)

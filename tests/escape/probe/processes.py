@@ -160,7 +160,7 @@ def take_unmapped_ids(facts: Facts) -> list[str]:
             "setuid": lambda: os.setuid(70000),
             "setgid": lambda: os.setgid(70000),
             "setgroups": lambda: os.setgroups([70000]),
-            "chown": lambda: _chown("/tmp/escape-chown", 70000),
+            "chown": lambda: _chown("/tmp/escape/chown", 70000),
         },
         frozenset({errno.EINVAL, errno.EPERM}),
     )
