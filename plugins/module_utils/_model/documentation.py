@@ -28,6 +28,7 @@ def _documented(options: Sequence[Option]) -> dict[str, Any]:
 def _entry(option: Option) -> dict[str, Any]:
     spec = option.argument_spec()
     spec.pop("options", None)
+    spec.pop("no_log", None)
     entry = {"description": _description(option), **spec}
     nested = _nested(option.type)
     return {**entry, "suboptions": _documented(nested.options)} if nested else entry

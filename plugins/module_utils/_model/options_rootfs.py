@@ -35,7 +35,12 @@ PACKAGES = Record(
         "How much is installed besides O(source.packages.include), from the least to the most.",
         default="minbase",
     ),
-    Option("keyring", PATH, "Absolute path of the keys that sign the mirror. The default is the host's."),
+    Option(
+        "keyring",
+        PATH,
+        "Absolute path of the keys that sign the mirror. The default is the host's.",
+        only_sounds_secret=True,
+    ),
 )
 
 SOURCE = Record(

@@ -34,6 +34,7 @@ class Option:
         default: Any = None,
         required: bool = False,
         may_be_empty: bool = False,
+        only_sounds_secret: bool = False,
     ) -> None:
         self.name = name
         self.type = type
@@ -42,6 +43,7 @@ class Option:
         self.default = default
         self.required = required
         self.may_be_empty = may_be_empty
+        self.only_sounds_secret = only_sounds_secret
 
     def effect_of(self, before: Any, after: Any) -> str:
         """What it costs to change the option from one value to another."""
@@ -57,7 +59,11 @@ class Option:
         It has no default: AnsibleModule must leave what was not said as None, so that it stays as stored.
         """
         spec = self.type.argument_spec()
-        return {**spec, "required": True} if self.required else spec
+        if self.required:
+            spec["required"] = True
+        if self.only_sounds_secret:
+            spec["no_log"] = False
+        return spec
 
 
 class ListOf:

@@ -16,6 +16,7 @@ from typing import Any
 from ..._model.names import jail_name
 from .. import places, report, store
 from ..errors import EngineError
+from .streams import say
 from .usage import UsageError
 
 _FOLLOW_SECONDS = 0.2
@@ -82,7 +83,7 @@ def _size(value: int | None) -> str | None:
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> int:
-    print(json.dumps(rows, indent=2))
+    say(json.dumps(rows, indent=2))
     return 0
 
 
@@ -91,7 +92,7 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> int:
     cells += [[_cell(column, row.get(column)) for column in columns] for row in rows]
     widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
     for line in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
     return 0
 
 

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 
 from ..._kernel.errors import KernelError
 from ..._model.errors import DocumentError
 from ..errors import EngineError
 from . import usage
+from .streams import complain, flush, say
 from .usage import UsageError
 
 _USAGE_STATUS = 2
@@ -23,13 +23,15 @@ def main(arguments: Sequence[str]) -> int:
     """The command jailctl; its exit status."""
     words = list(arguments[1:])
     if not words or words[0] in ("help", "--help", "-h"):
-        print(usage.TEXT)
+        say(usage.TEXT)
         return 0 if words else _USAGE_STATUS
     command = words.pop(0)
     if os.geteuid() != 0:
         return _complain("jails are the business of the host's root", 1)
     try:
-        return _function(command)(words)
+        status = _function(command)(words)
+        flush()
+        return status
     except UsageError as error:
         return _complain(f"{error}; see jailctl --help", _USAGE_STATUS)
     except (DocumentError, EngineError, KernelError) as error:
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"jailctl: {message}", file=sys.stderr)
+    complain(message)
     return status
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from ..._kernel.errors import KernelError
@@ -19,6 +18,7 @@ from .. import store
 from ..apply import verify_start
 from ..converge import converge
 from ..errors import EngineError
+from .streams import complain
 from .usage import UsageError
 
 
@@ -58,7 +58,7 @@ def _complaining(name: str, failed: list[str]) -> Iterator[None]:
     try:
         yield
     except (DocumentError, EngineError, KernelError) as error:
-        print(f"jailctl: {error}", file=sys.stderr)
+        complain(str(error))
         failed.append(name)
 
 
@@ -84,6 +84,12 @@ def _boot(words: list[str]) -> int:
     return _each(_ordered(names, stopping=False), "started") if names else 0
 
 
+def _shutdown(words: list[str]) -> int:
+    if words:
+        raise UsageError("shutdown takes nothing")
+    return _each(_ordered(store.names(), stopping=True), "stopped")
+
+
 def _supervise(words: list[str]) -> int:
     from ..install import engine_version
     from ..supervisor.server import main
@@ -98,5 +104,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "freeze": _to_state("frozen"),
     "thaw": _to_state("started"),
     "boot": _boot,
+    "shutdown": _shutdown,
     "supervisor": _supervise,
 }

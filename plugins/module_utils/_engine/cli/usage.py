@@ -24,6 +24,7 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   enter NAME               a login shell in a jail
   logs [--follow] NAME     what a jail's command has printed
   boot                     start the jails that are to be started at boot
+  shutdown                 stop all jails, those that others depend on last
   supervisor [--stay]      watch the jails of this host, in the foreground
 
 --json gives list, status and stat as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter exit as

@@ -92,8 +92,8 @@ def _content(answer: dict[str, object], path: str, digest: str) -> Content:
             remedy="make the archive again from a system that you trust",
         )
     left_out = answer["left_out"]
-    assert isinstance(left_out, list)
-    return Content(digest, int(str(answer["entries"])), int(str(answer["size"])), tuple(left_out))
+    names = tuple(left_out) if isinstance(left_out, list) else ()
+    return Content(digest, int(str(answer["entries"])), int(str(answer["size"])), names)
 
 
 @contextlib.contextmanager

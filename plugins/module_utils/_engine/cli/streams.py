@@ -1,0 +1,23 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import sys
+
+
+def say(text: str) -> None:
+    """Print a line that was asked for."""
+    sys.stdout.write(f"{text}\n")
+
+
+def complain(text: str) -> None:
+    """Print a line about what went wrong."""
+    sys.stderr.write(f"jailctl: {text}\n")
+
+
+def flush() -> None:
+    """Write what is still held back, so that a reader who has gone is noticed while we can say so (BrokenPipeError)."""
+    sys.stdout.flush()
