@@ -31,10 +31,13 @@ _LAYERS = ("_model", "_kernel", "_engine")
 _LEFT_OUT = ("_engine/module.py",)
 _INTERPRETER = "/usr/bin/python3"
 
-_ENTRY = """import sys
+# Without the orderly end of an interpreter: it frees what the kernel frees anyway, in a sixth of the time of an exec.
+_ENTRY = """import os, sys
 sys.path.insert(0, {directory!r})
 from {package}._engine.cli.main import main
-sys.exit(main(sys.argv))
+status = main(sys.argv)
+sys.stdout.flush()
+os._exit(status)
 """
 
 
