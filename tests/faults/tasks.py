@@ -18,19 +18,15 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import apply, install
 from ansible_collections.hosting.jails.plugins.module_utils._engine.converge import converge
-from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.plugins.module_utils._engine.launch import init, setup
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import server
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import libc, links
-from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
-from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
 from ansible_collections.hosting.jails.plugins.module_utils._model.planner import Wanted
 from ansible_collections.hosting.jails.tests.faults import roots
+from ansible_collections.hosting.jails.tests.faults.expected import EXPECTED
 
 NAME = "flt-a"
-# The exceptions that a module turns into a message; any other is a stack trace in somebody's terminal.
-EXPECTED = (DocumentError, EngineError, KernelError, OSError)
 # Audit events (PEP 578) of what changes the world.
 _STEPS = frozenset(
     "os.mkdir os.rename os.remove os.rmdir os.link os.symlink os.chmod os.chown os.truncate os.mkfifo os.mknod os.kill "

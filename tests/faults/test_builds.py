@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who builds a template or installs the engine is killed at each of his steps: the next one completes, or clears."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.hosting.jails.plugins.module_utils._engine import install
+from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import files
+from ansible_collections.hosting.jails.tests.faults import roots
+from ansible_collections.hosting.jails.tests.faults.tasks import run, stride
+from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+
+MOST_STEPS = 5000
+
+
+def build() -> dict[str, Any]:
+    templates.ensure("flt", roots.source())
+    return {}
+
+
+def remove() -> dict[str, Any]:
+    templates.remove("flt")
+    return {}
+
+
+def put_engine() -> dict[str, Any]:
+    return {"command": install.ensure_engine()}
+
+
+def take_engine() -> dict[str, Any]:
+    for step in install.plan_removal():
+        step.carry_out()
+    return {}
+
+
+def kills(work: Callable[[], Any], *, prepared: Callable[[], Any], every: int) -> list[int]:
+    """Whether each kill leaves something that the same work completes; the moments."""
+    moments = []
+    for moment in range(1, MOST_STEPS, every):
+        assert not run(prepared).failure
+        outcome = run(work, kill_at=moment)
+        if not outcome.killed:
+            assert not outcome.failure
+            return moments
+        moments.append(moment)
+        assert strays() == [], moment
+        again = run(work)
+        assert not again.failure, (moment, again.failure)
+    raise AssertionError("the work does not end")
+
+
+def test_a_killed_build_of_a_template_is_completed_and_leaves_no_part(monkeypatch: object) -> None:
+    run(build)
+    run(remove)
+    before = world()
+    run(build)
+    built = sorted(_shape())
+    for moment in kills(build, prepared=remove, every=stride(7)):
+        assert moment
+    assert sorted(_shape()) == built
+    run(remove)
+    assert settled(before) == []
+
+
+def test_a_killed_build_of_a_template_is_cleared_by_its_removal() -> None:
+    run(build)
+    run(remove)
+    before = world()
+    for moment in range(1, MOST_STEPS, stride(7)):
+        outcome = run(build, kill_at=moment)
+        assert not run(remove).failure, moment
+        assert settled(before) == [], moment
+        if not outcome.killed:
+            return
+    raise AssertionError("the build does not end")
+
+
+def test_a_killed_removal_of_a_template_is_completed() -> None:
+    run(build)
+    run(remove)
+    before = world()
+    kills(remove, prepared=build, every=stride(3))
+    run(remove)
+    assert settled(before) == []
+
+
+def _shape() -> list[str]:
+    """What is in the templates' directory, but for the names of generations."""
+    manifest = templates.current("flt")
+    assert manifest is not None
+    found = []
+    for parent, directories, names in os.walk("/var/lib/jails/templates"):
+        found += [f"{parent}/{name}".replace(manifest.generation, "G") for name in directories + names]
+    return found
+
+
+def test_a_killed_installation_of_the_engine_is_completed() -> None:
+    run(take_engine)
+    before = world("/usr/local")
+    run(put_engine)
+    whole = world("/usr/local")
+    for _ in kills(put_engine, prepared=take_engine, every=stride(60)):
+        pass
+    assert settled(whole, "/usr/local") == []
+    assert install.installed()
+    assert files.read_text(install.COMMAND)
+    run(take_engine)
+    assert settled(before, "/usr/local") == []
+
+
+def test_a_killed_installation_of_the_engine_is_removed() -> None:
+    run(take_engine)
+    before = world("/usr/local")
+    for moment in range(1, MOST_STEPS, stride(60)):
+        outcome = run(put_engine, kill_at=moment)
+        assert not run(take_engine).failure, moment
+        assert settled(before, "/usr/local") == [], moment
+        if not outcome.killed:
+            return
+    raise AssertionError("the installation does not end")
+
+
+def test_a_killed_removal_of_the_engine_is_completed() -> None:
+    run(take_engine)
+    before = world("/usr/local")
+    kills(take_engine, prepared=put_engine, every=stride(45))
+    assert settled(before, "/usr/local") == []
