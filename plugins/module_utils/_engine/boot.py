@@ -10,27 +10,50 @@ import os
 from .._kernel import files
 from .steps import Step
 
-UNIT = "/etc/systemd/system/jails.service"
-_ENABLED = "/etc/systemd/system/multi-user.target.wants/jails.service"
+SUPERVISOR = "jails.service"
+AUTOSTART = "jails-autostart.service"
+_DIRECTORY = "/etc/systemd/system"
+_WANTED = f"{_DIRECTORY}/multi-user.target.wants"
 
 # KillMode=process: a supervisor that is stopped or upgraded leaves its jails alone. Jails have control groups of their
 # own, outside of the unit's.
-_UNIT_TEXT = """[Unit]
-Description=Jails of this host
-After=network-online.target local-fs.target
-Wants=network-online.target
+_SUPERVISOR_TEXT = """[Unit]
+Description=Supervisor of this host's jails
+After=local-fs.target
+StartLimitIntervalSec=0
 
 [Service]
 Type=exec
 ExecStart=/usr/local/sbin/jailctl supervisor --stay
-ExecStartPost=/usr/local/sbin/jailctl boot
 KillMode=process
 Restart=always
+RestartSec=500ms
 TasksMax=infinity
 
 [Install]
 WantedBy=multi-user.target
 """
+
+# A unit of its own, which stays active: a supervisor that comes back must not start what an operator has stopped. When
+# the host ends, systemd sends SIGTERM to what is in no unit's control group, whatever signal a jail wants, and waits
+# for it until its patience is over.
+_AUTOSTART_TEXT = """[Unit]
+Description=Jails that run while this host does
+After=jails.service network-online.target local-fs.target
+Wants=jails.service network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/jailctl boot
+ExecStop=/usr/local/sbin/jailctl shutdown
+TimeoutStopSec=10min
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_UNITS = {SUPERVISOR: _SUPERVISOR_TEXT, AUTOSTART: _AUTOSTART_TEXT}
 
 
 def has_systemd() -> bool:
@@ -39,8 +62,11 @@ def has_systemd() -> bool:
 
 
 def is_enabled() -> bool:
-    """Whether the jails' service is started at boot."""
-    return os.path.islink(_ENABLED) and files.read_text(UNIT) == _UNIT_TEXT
+    """Whether the jails' units are started at boot."""
+    return all(
+        os.path.islink(f"{_WANTED}/{unit}") and files.read_text(f"{_DIRECTORY}/{unit}") == text
+        for unit, text in _UNITS.items()
+    )
 
 
 def would_be_enabled(wanted: bool) -> bool:
@@ -48,28 +74,40 @@ def would_be_enabled(wanted: bool) -> bool:
     return wanted and has_systemd()
 
 
+def start_supervisor() -> bool:
+    """Have systemd start the supervisor, without waiting for it; False where that is not systemd's business."""
+    return has_systemd() and is_enabled() and _systemctl("start", "--no-block", SUPERVISOR)
+
+
 def plan(wanted: bool) -> list[Step]:
     """What it takes to have jails started at boot, or not."""
     if would_be_enabled(wanted) == is_enabled():
         return []
     if wanted:
-        return [Step("enable jails.service", _enable)]
-    return [Step("disable jails.service", _disable)]
+        return [Step(f"enable {SUPERVISOR} and {AUTOSTART}", _enable)]
+    return [Step(f"disable {SUPERVISOR} and {AUTOSTART}", _disable)]
 
 
 def _enable() -> None:
-    files.write_atomic(UNIT, _UNIT_TEXT, mode=0o644)
+    for unit, text in _UNITS.items():
+        files.write_atomic(f"{_DIRECTORY}/{unit}", text, mode=0o644)
     _systemctl("daemon-reload")
-    _systemctl("enable", "jails.service")
+    _systemctl("enable", *_UNITS)
+    _systemctl("restart", SUPERVISOR)
+    _systemctl("start", AUTOSTART)
 
 
 def _disable() -> None:
-    _systemctl("disable", "--now", "jails.service")
-    files.remove_file(UNIT)
+    """Stopping the unit of the jails would stop the jails, which nobody has asked for."""
+    _systemctl("disable", "--now", SUPERVISOR)
+    _systemctl("disable", AUTOSTART)
+    for unit in _UNITS:
+        files.remove_file(f"{_DIRECTORY}/{unit}")
     _systemctl("daemon-reload")
 
 
-def _systemctl(*arguments: str) -> None:
+def _systemctl(*arguments: str) -> bool:
     import subprocess
 
-    subprocess.run(["systemctl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = subprocess.run(["systemctl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.returncode == 0

@@ -17,7 +17,8 @@ from .. import allocations, hooks, network, places, status, store
 from ..errors import EngineError
 from . import protocol
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
+_LONGEST_POLL_SECONDS = 0.1
 
 
 def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
@@ -57,10 +58,12 @@ def connect() -> socket.socket:
     """A connection to the host's supervisor: started if there is none, replaced if it is of another version."""
     connection = _try_connect()
     if connection is not None:
-        from ..install import engine_version
+        from ..install import engine_version, ensure_engine
 
         if _version(connection) == engine_version():
             return connection
+        # First, because systemd starts the next one at once, from what it then finds.
+        ensure_engine()
         _dismiss(connection)
     return _spawn_and_connect()
 
@@ -110,16 +113,20 @@ def _dismiss(connection: socket.socket) -> None:
 
 
 def _spawn_and_connect() -> socket.socket:
+    from .. import boot
     from ..install import ensure_engine
 
     program = ensure_engine()
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    _spawn([*program, "supervisor"])
+    if not boot.start_supervisor():
+        _spawn([*program, "supervisor"])
+    poll = 0.005
     while time.monotonic() < deadline:
         connection = _try_connect()
         if connection is not None:
             return connection
-        time.sleep(0.005)
+        time.sleep(poll)
+        poll = min(poll * 1.2, _LONGEST_POLL_SECONDS)
     raise EngineError("", "the supervisor does not answer", remedy="look for its reasons with: jailctl supervisor")
 
 

@@ -298,10 +298,15 @@ def _listening() -> Iterator[socket.socket]:
 
 
 def main(version: str, *, stay: bool = False) -> int:
-    """Supervise this host's jails until there are none; exit status 0, also when somebody else does it already."""
+    """Supervise this host's jails until there are none; exit status 0, also when somebody else does it already.
+
+    One that is to ``stay`` follows whoever does it: a service manager's must not end because a task was quicker.
+    """
     os.umask(0o077)
     os.chdir("/")
     store.prepare_directories()
+    if stay:
+        client.dismiss()
     lock = files.Lock(f"{places.RUNTIME}/.supervisor.lock", timeout=0.0)
     if _take_over(lock):
         with _listening() as listener:
