@@ -80,7 +80,7 @@ options:
       target:
         description:
           - Absolute path in the jail, made if it does not exist. Not V(/), and nothing below V(/proc), V(/sys)
-            and V(/dev) but V(/dev/shm).
+            and V(/dev) but V(/dev/shm), which is not there for the profile V(vps).
         type: str
         required: true
       read_only:

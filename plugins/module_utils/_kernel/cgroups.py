@@ -226,7 +226,9 @@ def _make(root: str, name: str, *, unified: bool) -> None:
             _enable_controllers(path)
         path = f"{path}/{part}"
         try:
-            os.mkdir(path, 0o755)
+            os.mkdir(path)
+            # Whatever our umask is: what is in the group may read its limits and its usage.
+            os.chmod(path, 0o755)
         except FileExistsError:
             continue
         except OSError as error:

@@ -63,7 +63,8 @@ class Raw:
 
         if os.isatty(self.fd):
             self._before = termios.tcgetattr(self.fd)
-            tty.setraw(self.fd)
+            # What was typed ahead stays: the default would throw it away.
+            tty.setraw(self.fd, termios.TCSADRAIN)
         return self
 
     def __exit__(self, *_: object) -> None:

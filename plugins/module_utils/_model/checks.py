@@ -50,10 +50,14 @@ def _check_command(document: Mapping[str, Any], place: Place) -> Iterator[Docume
 
 def _check_mounts(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
     targets: list[str] = []
+    # Its own /dev is made by the jail's root, after everything that he cannot change.
+    jail_mounts = document["caps"]["profile"] == "vps"
     for index, mount in enumerate(document["mounts"]):
         where = place.at("mounts").item(index)
         yield from _check_mount_source(mount, where)
-        yield from _check_mount_target(mount["target"], targets, where.at("target"), place.at("mounts"))
+        yield from _check_mount_target(
+            mount["target"], targets, where.at("target"), place.at("mounts"), jail_mounts=jail_mounts
+        )
         targets.append(mount["target"])
 
 
@@ -76,12 +80,14 @@ def _check_mount_source(mount: Mapping[str, Any], place: Place) -> Iterator[Docu
             return
 
 
-def _check_mount_target(target: str, earlier: list[str], place: Place, mounts: Place) -> Iterator[DocumentError]:
+def _check_mount_target(
+    target: str, earlier: list[str], place: Place, mounts: Place, *, jail_mounts: bool
+) -> Iterator[DocumentError]:
     if target == "/":
         yield place.error("the root is what rootfs is for", "mount below it")
         return
     for directory in _KERNEL_DIRECTORIES:
-        if is_below(target, directory) and target != "/dev/shm":
+        if is_below(target, directory) and (target != "/dev/shm" or jail_mounts):
             yield place.error(f"{directory} is the engine's own", f"mount outside {directory}")
     for index, other in enumerate(earlier):
         if other == target:

@@ -36,7 +36,7 @@ MOUNT = Record(
         "target",
         PATH,
         "Absolute path in the jail, made if it does not exist. Not V(/), and nothing below V(/proc), V(/sys) and"
-        " V(/dev) but V(/dev/shm).",
+        " V(/dev) but V(/dev/shm), which is not there for the profile V(vps).",
         required=True,
     ),
     Option("read_only", BOOLEAN, "Whether nobody in the jail can write there.", default=False),

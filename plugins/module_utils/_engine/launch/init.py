@@ -14,6 +14,7 @@ from ..errors import blaming
 from . import accounts, programs, reaper
 from .programs import PATH
 from .recipe import Recipe
+from .root import attach_mounts
 from .start import Start
 from .tree import Tree
 
@@ -64,7 +65,7 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
         _build_system_tree(nodes)
         mounts.pivot_root_here()
         return
-    _build_app_tree(root, start.recipe.id_base)
+    _build_app_tree(root, start.recipe)
     os.fchdir(root)
     mounts.pivot_root_here()
     namespaces.become_root_of(start.user_namespace)
@@ -72,17 +73,19 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
     namespaces.unshare(namespaces.NEWNS)
 
 
-def _build_app_tree(root: int, id_base: int) -> None:
-    tree = Tree(root, id_base=id_base)
+def _build_app_tree(root: int, recipe: Recipe) -> None:
+    tree = Tree(root, id_base=recipe.id_base)
     tree.proc_and_sys()
     tree.control_groups(read_only=True)
     tree.device_directory()
     tree.make_devices()
-    tree.memory_file_systems()
+    tree.run_directory()
+    tree.shared_memory()
     tree.message_queues()
     null = paths.open_beneath(root, "dev/null", os.O_PATH)
     tree.mask(null)
     os.close(null)
+    attach_mounts(tree, recipe)
 
 
 def _build_system_tree(nodes: dict[str, int]) -> None:
@@ -100,7 +103,7 @@ def _build_system_tree(nodes: dict[str, int]) -> None:
     tree.control_groups(read_only=False)
     tree.device_directory()
     tree.attach_devices(nodes)
-    tree.memory_file_systems()
+    tree.shared_memory()
     tree.message_queues()
     os.fchdir(root)
 

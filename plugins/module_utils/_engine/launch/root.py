@@ -35,10 +35,13 @@ def attach_root(recipe: Recipe, user_namespace: int) -> int:
         options = {"source": recipe.name, "lowerdir": stage, "upperdir": layers.upper, "workdir": layers.work}
         root = mounts.new_filesystem("overlay", options.items(), attributes=mounts.ATTR_NODEV)
         mounts.attach_at(root, stage)
-    tree = Tree(root, id_base=recipe.id_base)
+    return root
+
+
+def attach_mounts(tree: Tree, recipe: Recipe) -> None:
+    """The document's mounts, by the host's root; after the engine's own, which would cover what is below them."""
     for mount in recipe.mounts:
         _attach(tree, mount)
-    return root
 
 
 def _attach(tree: Tree, mount: Mount) -> None:

@@ -19,9 +19,10 @@ from ..._kernel.errors import KernelError
 from .. import status
 from ..errors import EngineError, blaming
 from . import init
-from .root import attach_root
+from .recipe import Recipe
+from .root import attach_mounts, attach_root
 from .start import Start
-from .tree import DEVICES
+from .tree import DEVICES, Tree
 
 _OWN_NAMESPACES = namespaces.NEWUTS | namespaces.NEWIPC | namespaces.NEWCGROUP
 _FAILED = 70
@@ -51,6 +52,7 @@ def _leave_launcher(start: Start) -> None:
     os.setsid()
     os.umask(0o022)
     processes.reset_signals()
+    processes.forbid_imports()
     processes.close_descriptors(start.descriptors)
     os.environ.clear()
 
@@ -66,6 +68,7 @@ def _prepare(start: Start) -> None:
     root = attach_root(recipe, start.user_namespace)
     nodes = _clone_host_devices() if recipe.system else {}
     if recipe.system:
+        _attach_locked(root, recipe)
         os.fchdir(root)
         namespaces.become_root_of(start.user_namespace)
         processes.set_parent_death_signal(signal.SIGKILL)
@@ -78,6 +81,13 @@ def _prepare(start: Start) -> None:
     if recipe.system:
         _fork_init(start, root, nodes)
     init.run(start, root, nodes)
+
+
+def _attach_locked(root: int, recipe: Recipe) -> None:
+    """What the host's root mounts for a jail that mounts the rest itself: its root cannot change or remove these."""
+    tree = Tree(root, id_base=recipe.id_base)
+    tree.run_directory()
+    attach_mounts(tree, recipe)
 
 
 def _set_rlimits(start: Start) -> None:

@@ -48,7 +48,8 @@ MASKED = (
     "sys/kernel/tracing",
     "sys/kernel/vmcoreinfo",
 )
-READ_ONLY = ("proc/bus", "proc/fs", "proc/irq", "proc/sys")
+# /proc/pressure takes orders from everybody (PSI triggers).
+READ_ONLY = ("proc/bus", "proc/fs", "proc/irq", "proc/pressure", "proc/sys")
 
 _NO_DEVICES = mounts.ATTR_NOSUID | mounts.ATTR_NODEV
 _NO_PROGRAMS = _NO_DEVICES | mounts.ATTR_NOEXEC
@@ -130,9 +131,12 @@ class Tree:
         attributes = _NO_PROGRAMS | (mounts.ATTR_RDONLY if read_only else 0)
         self.filesystem("cgroup2", "sys/fs/cgroup", {}, attributes)
 
-    def memory_file_systems(self) -> None:
-        """Attach /run and /dev/shm: empty at every start, and charged to the jail's memory limit."""
+    def run_directory(self) -> None:
+        """Attach /run: empty at every start, and charged to the jail's memory limit."""
         self.tmpfs("run", "755", size="20%")
+
+    def shared_memory(self) -> None:
+        """Attach /dev/shm, likewise (shm_overview(7))."""
         self.tmpfs("dev/shm", "1777")
 
     def message_queues(self) -> None:

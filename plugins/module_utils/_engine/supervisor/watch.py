@@ -19,6 +19,7 @@ from ..store import RuntimeState
 from .log import Log
 
 _CHUNK = 65536
+_MOST_PIECES = 32
 
 
 @dataclass
@@ -32,15 +33,18 @@ class Watched:
     log: Log
 
     def drain(self, *, everything: bool = False) -> None:
-        """Move output into the log: one piece, so that no jail keeps the others waiting, or all that is there."""
-        while True:
+        """Move output into the log: one piece, so that no jail keeps the others waiting, or all that is there.
+
+        All is bounded too: another jail may hold the FIFO, handed over on a shared volume, and write for ever.
+        """
+        for _piece in range(_MOST_PIECES if everything else 1):
             try:
                 data = os.read(self.output, _CHUNK)
             except BlockingIOError:
                 return
             if data:
                 self.log.write(data)
-            if not data or not everything:
+            if not data:
                 return
 
     def close(self) -> None:
