@@ -91,6 +91,9 @@ sanity: setup tree ## ansible-test sanity and ansible-test units
 	tools/ansible-test $(BUILD) sanity
 	tools/ansible-test $(BUILD) units
 
+# Each of these tests has a machine of its own. FAULTS_EVERY=1 kills at every single step, and takes its time.
+faults: PYTEST_ARGS += --numprocesses 2
+
 integration escape faults: setup host ## Tests with real jails on this machine, as root
 	pytest tests/$@ $(PYTEST_ARGS) | tee $(BUILD)/log/$@
 

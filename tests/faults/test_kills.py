@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.tests.faults import roots
-from ansible_collections.hosting.jails.tests.faults.tasks import run, supervised, task, template, whole_jail
+from ansible_collections.hosting.jails.tests.faults.tasks import run, stride, supervised, task, template, whole_jail
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
 
 # The longest task has fewer; the loops have to end by themselves.
@@ -34,9 +34,9 @@ def before() -> Iterator[list[str]]:
         yield world()
 
 
-def kills(killed: Task, *, prepared: Task | None = None) -> Iterator[int]:
-    """Each step at which the task was killed; the caller brings the machine back to where it was."""
-    for moment in range(1, MOST_STEPS):
+def kills(killed: Task, *, prepared: Task | None = None, every: int = 3) -> Iterator[int]:
+    """Steps at which the task was killed; the caller brings the machine back to where it was."""
+    for moment in range(1, MOST_STEPS, stride(every)):
         if prepared:
             assert not run(prepared).failure
         outcome = run(killed, kill_at=moment)
@@ -68,13 +68,13 @@ def removed(before: list[str], moment: int) -> None:
 
 
 def test_a_killed_definition_and_start_are_completed(before: list[str]) -> None:
-    for moment in kills(DEFINED):
+    for moment in kills(DEFINED, every=1):
         completed(DEFINED, state="running", moment=moment)
         removed(before, moment)
 
 
 def test_a_killed_definition_and_start_are_removed(before: list[str]) -> None:
-    for moment in kills(DEFINED):
+    for moment in kills(DEFINED, every=1):
         removed(before, moment)
 
 
@@ -117,7 +117,7 @@ def test_a_killed_freeze_is_completed(before: list[str]) -> None:
 
 
 def test_a_killed_removal_is_completed(before: list[str]) -> None:
-    for moment in kills(task("absent"), prepared=DEFINED):
+    for moment in kills(task("absent"), prepared=DEFINED, every=1):
         completed(task("absent"), state="absent", moment=moment)
         assert settled(before) == [], moment
 
