@@ -64,7 +64,6 @@ def run(name: str, entry: Entry) -> int:
     streams are pipes or a terminal of the jail's own, never a file or a terminal of the host's. EngineError when the
     jail does not run, or has no such command.
     """
-    _open_missing_streams()
     target = _open_target(name)
     relay = Relay()
     with contextlib.ExitStack() as stack:
@@ -140,13 +139,6 @@ def _ceiling(name: str) -> privileges.Ceiling:
     except (KernelError, LookupError, TypeError, ValueError) as error:
         remedy = f"restart the jail: jailctl restart {name}"
         raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
-
-
-def _open_missing_streams() -> None:
-    """Nothing of ours may get the number of a stream that our caller has closed."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
-        os.set_inheritable(fd, True)
-    os.close(fd)
 
 
 def _streams(relay: Relay) -> list[int]:

@@ -12,7 +12,7 @@ from ..._kernel.errors import KernelError
 from ..._model.errors import DocumentError
 from ..errors import EngineError
 from . import usage
-from .streams import complain, flush, say
+from .streams import complain, flush, open_missing, say
 from .usage import UsageError
 
 _USAGE_STATUS = 2
@@ -21,6 +21,7 @@ _NOTHING_RUN = 125
 
 def main(arguments: Sequence[str]) -> int:
     """The command jailctl; its exit status."""
+    open_missing()
     words = list(arguments[1:])
     if not words or words[0] in ("help", "--help", "-h"):
         say(usage.TEXT)

@@ -5,7 +5,19 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import io
+import os
 import sys
+
+
+def open_missing() -> None:
+    """Open the null device for each stream that our caller has closed: nothing else may get its number."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    # Python has none where there was no descriptor when it started.
+    sys.stdout = sys.stdout or io.TextIOWrapper(io.FileIO(1, "w", closefd=False))
+    sys.stderr = sys.stderr or io.TextIOWrapper(io.FileIO(2, "w", closefd=False))
 
 
 def say(text: str) -> None:
