@@ -141,6 +141,9 @@ def test_closed_streams_of_the_caller_are_no_error(it: Jail, tmp_path: Path) -> 
         ["sh", "-c", f"{command} 0<&- 1>&- 2>{tmp_path}/err"], timeout=20, stdin=subprocess.DEVNULL, check=False
     )
     assert (done.returncode, (tmp_path / "err").read_text()) == (4, "err\n")
+    for command in (["list"], ["list", "no-such-jail"]):
+        line = " ".join(jailctl_command(*command))
+        subprocess.run(["sh", "-c", f"{line} 0<&- 1>&- 2>&-"], timeout=20, check=False, stdin=subprocess.DEVNULL)
 
 
 def test_a_background_process_does_not_keep_the_caller(it: Jail, tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_the_builtin_reaper_is_pid_1_reaps_orphans_and_passes_signals_on(without
         os.kill(it.pid, signal.SIGTERM)
         wait_until(lambda: it.state == "failed")
         assert it.log() == "ready\nasked\n"
-        assert it.describe()["exit_status"] == 7
+        wait_until(lambda: it.describe()["exit_status"] == 7)
 
 
 def test_the_builtin_reaper_without_a_command_reaps_and_waits_for_its_signal(without_reapers: None) -> None:
