@@ -53,6 +53,19 @@ def test_a_mount_shows_the_jail_files_and_new_ones_of_the_host(shared: Path) -> 
         assert it.output("cat", "/data/later") == "new\n"
 
 
+@pytest.mark.parametrize("profile", ["service", "vps"])
+def test_a_mount_below_run_is_not_hidden_by_the_jails_own_run(shared: Path, profile: str) -> None:
+    mounts = [{"source": str(shared), "target": "/run/volume"}]
+    with jail("eng-run", caps={"profile": profile}, mounts=mounts) as it:
+        assert it.output("cat", "/run/volume/page") == "from the host\n"
+
+
+def test_a_jail_can_read_its_own_control_group_and_not_change_it() -> None:
+    with jail("eng-group") as it:
+        assert "populated 1" in it.output("cat", "/sys/fs/cgroup/cgroup.events")
+        assert it.run("sh", "-c", "echo 1 > /sys/fs/cgroup/cgroup.kill").returncode != 0
+
+
 def test_a_single_file_can_be_mounted(shared: Path) -> None:
     mounts = [{"source": str(shared / "page"), "target": "/etc/page.conf", "read_only": True}]
     with jail("eng-file", mounts=mounts) as it:
