@@ -36,7 +36,8 @@ WantedBy=multi-user.target
 
 # A unit of its own, which stays active: a supervisor that comes back must not start what an operator has stopped. When
 # the host ends, systemd sends SIGTERM to what is in no unit's control group, whatever signal a jail wants, and waits
-# for it until its patience is over.
+# for it until its patience is over. A jail that does not start (the journal says why) must not keep the others from
+# their end.
 _AUTOSTART_TEXT = """[Unit]
 Description=Jails that run while this host does
 After=jails.service network-online.target local-fs.target
@@ -45,7 +46,7 @@ Wants=jails.service network-online.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/local/sbin/jailctl boot
+ExecStart=-/usr/local/sbin/jailctl boot
 ExecStop=/usr/local/sbin/jailctl shutdown
 TimeoutStopSec=10min
 
