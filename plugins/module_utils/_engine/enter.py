@@ -48,13 +48,17 @@ class Entry(NamedTuple):
 
 
 class _Target(NamedTuple):
-    """The running jail to enter: its init, the group to join, and the ceiling that holds for everything in it."""
+    """The running jail to enter: its init, the group to join, and the ceiling that holds for everything in it.
+
+    ``delegates``: its root may make groups below the jail's own.
+    """
 
     name: str
     pid: int
     pidfd: int
     ceiling: privileges.Ceiling
     environment: Mapping[str, str]
+    delegates: bool
 
 
 def run(name: str, entry: Entry) -> int:
@@ -129,7 +133,8 @@ def _open_target(name: str) -> _Target:
         os.close(fd)
         raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
     document: dict[str, Any] = store.read_started(name) or {}
-    return _Target(name, state.pid, fd, _ceiling(name), document.get("environment", {}))
+    delegates = document.get("caps", {}).get("profile") == "vps"
+    return _Target(name, state.pid, fd, _ceiling(name), document.get("environment", {}), delegates)
 
 
 def _ceiling(name: str) -> privileges.Ceiling:
@@ -241,7 +246,7 @@ def _join(target: _Target, keep: set[int]) -> None:
     processes.forbid_imports()
     os.umask(0o022)
     processes.close_descriptors({target.pidfd, *keep})
-    status.group(target.name).join()
+    status.group(target.name).join(below=target.delegates)
     with contextlib.suppress(KernelError):
         # Kernels before 5.6 have no time namespaces.
         namespaces.setns(target.pidfd, namespaces.NEWTIME)

@@ -107,22 +107,19 @@ class Cgroup:
         for root in self.hierarchies.roots:
             _make(root, self.name, unified=root == self.hierarchies.unified)
 
-    def join(self) -> None:
+    def join(self, *, below: bool = False) -> None:
         """Move the calling process into the group, in every hierarchy.
 
         A version 2 group whose controllers were given to groups below it takes no process of its own any more
-        (cgroups(7), "no internal processes"): an init that runs services does that. We then join a group beside them.
+        (cgroups(7), "no internal processes"): an init that runs services does that. With ``below`` we join a group
+        beside those, also before it has done so, which a process of ours in its way would prevent.
         """
         for directory in self.directories:
-            try:
-                write(f"{directory}/cgroup.procs", "0")
-            except KernelError as error:
-                if error.errno != 16:
-                    raise
-                leaf = f"{directory}/{_LEAF}"
+            if below and directory == self.unified:
+                directory = f"{directory}/{_LEAF}"
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(leaf, 0o755)
-                write(f"{leaf}/cgroup.procs", "0")
+                    os.mkdir(directory, 0o755)
+            write(f"{directory}/cgroup.procs", "0")
 
     def processes(self) -> list[int]:
         """Pids in the group and below, as this process's pid namespace sees them."""
