@@ -31,10 +31,10 @@ options:
     default: present
   autostart:
     description:
-      - Whether jails whose O(hosting.jails.jail#module:autostart) is true are started when the host boots, and all jails are
-        stopped in good order before it goes down.
-      - This needs systemd as init of the host, which then supervises the supervisor as well; elsewhere, have C(jailctl boot)
-        run at boot and C(jailctl shutdown) before a shutdown.
+      - Whether jails whose O(hosting.jails.jail#module:autostart) is true are started when the host boots, and all
+        jails are stopped in good order before it goes down.
+      - This needs systemd as init of the host, which then supervises the supervisor as well; elsewhere, have
+        C(jailctl boot) run at boot and C(jailctl shutdown) before a shutdown.
     type: bool
     default: true
 seealso:

@@ -29,7 +29,7 @@ def compare(title: str, contenders: dict[str, Contender], *, rounds: int, notes:
 
     The first one is the engine. A ratio is the median of the rounds' ratios. Contenders give milliseconds.
     """
-    rows: list[list[float]] = [[contender() for contender in contenders.values()] for _ in range(rounds)]
+    rows: list[list[float]] = [[contender() for contender in contenders.values()] for _unused in range(rounds)]
     lines = []
     for number, name in enumerate(contenders):
         value = median(row[number] for row in rows)

@@ -108,7 +108,7 @@ def _peers(fleet: Fleet, bundles: list[str]) -> Iterator[Line]:
         runtimes["bwrap"] = peers.Bubblewrap(program, bundles)
     starts: dict[str, list[float]] = {}
     stops: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
+    for _unused in range(ROUNDS):
         starts.setdefault("engine", []).append(fleet.start_all())
         stops.setdefault("engine", []).append(fleet.stop_all())
         with peers.version_1_alone():

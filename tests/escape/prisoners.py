@@ -107,7 +107,7 @@ class Outside:
         self._listen()
         own = self.stranger([sys.executable, str(PROBE / "stranger.py")], f"{self.token}-host", 0x21E5C)
         # Every network has these two.
-        links = [name for _, name in socket.if_nameindex() if name not in ("lo", "eth0")]
+        links = [name for _unused, name in socket.if_nameindex() if name not in ("lo", "eth0")]
         disk = os.stat("/").st_dev
         self.facts |= {
             "strangers": [own],

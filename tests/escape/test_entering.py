@@ -249,7 +249,7 @@ def test_a_command_on_the_host_can_type_into_its_terminal() -> None:
     """So that the two claims above can fail."""
     if Path("/proc/sys/dev/tty/legacy_tiocsti").read_text() == "0\n":
         pytest.skip("this kernel lets nobody type into a terminal (dev.tty.legacy_tiocsti)")
-    shown, _ = _typed_after([sys.executable, str(PROBE / "typist.py")])
+    shown, _unused = _typed_after([sys.executable, str(PROBE / "typist.py")])
     assert b"typed-by-the-jail" in _left_over(shown)
 
 

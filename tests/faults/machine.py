@@ -65,7 +65,7 @@ def in_child(function: Callable[[], Any]) -> tuple[Any, int]:
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         answer = pipe.read()
-    _, status = os.waitpid(pid, 0)
+    _unused, status = os.waitpid(pid, 0)
     return pickle.loads(answer) if answer else None, status
 
 
@@ -78,7 +78,7 @@ def _installed_engine() -> str:
         os.mkdir(f"{directory}/{name}", 0o755)
     # Named once for all children: the sources may be edited while the tests run.
     install.engine_version()
-    done, _ = in_child(lambda: _install(directory))
+    done, _unused = in_child(lambda: _install(directory))
     assert done, "the engine cannot be installed"
     return f"{directory}/upper"
 
@@ -133,7 +133,7 @@ def _enter(function: Callable[[], Any], engine: str, scratch: str, group: Cgroup
         mounts.mount(directory, directory[: -len(group.name) - 1], None, mounts.MS_BIND)
     network_host.enter_private_host()
     namespaces.unshare(namespaces.NEWPID)
-    answer, _ = in_child(lambda: _be_init(function, f"{scratch}/answer"))
+    answer, _unused = in_child(lambda: _be_init(function, f"{scratch}/answer"))
     return answer
 
 

@@ -60,7 +60,7 @@ def test_a_killed_build_of_a_template_is_completed_and_leaves_no_part() -> None:
     before = world()
     run(build)
     built = sorted(_shape())
-    kills(build, prepared=remove, every=stride(11))
+    kills(build, prepared=remove, every=stride(2))
     assert sorted(_shape()) == built
     run(remove)
     assert settled(before) == []
@@ -70,7 +70,7 @@ def test_a_killed_build_of_a_template_is_cleared_by_its_removal() -> None:
     run(build)
     run(remove)
     before = world()
-    for moment in range(1, MOST_STEPS, stride(11)):
+    for moment in range(1, MOST_STEPS, stride(2)):
         outcome = run(build, kill_at=moment)
         assert not run(remove).failure, moment
         assert settled(before) == [], moment
@@ -83,7 +83,7 @@ def test_a_killed_removal_of_a_template_is_completed() -> None:
     run(build)
     run(remove)
     before = world()
-    kills(remove, prepared=build, every=stride(3))
+    kills(remove, prepared=build, every=stride(2))
     run(remove)
     assert settled(before) == []
 

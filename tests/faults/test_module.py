@@ -136,7 +136,7 @@ def test_a_module_that_strace_kills_is_completed_by_the_next(before: list[str], 
     total = len(changes(trace))
     os.unlink(trace)
     untraced(state="absent")
-    for moment in range(2, total + 1, stride(25)):
+    for moment in range(2, total + 1, stride(10)):
         if role == "absent":
             assert untraced(**start)["changed"], moment
         inject = f"inject={CHANGING}:signal=KILL:when={moment}"

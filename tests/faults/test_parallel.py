@@ -57,7 +57,7 @@ def at_once(tasks: list[Callable[[], Any]]) -> list[Outcome]:
     for reader in readers:
         with os.fdopen(reader, "rb") as pipe:
             outcomes.append(pickle.loads(pipe.read()))
-    for _ in tasks:
+    for _unused in tasks:
         os.wait()
     return outcomes
 
@@ -86,7 +86,7 @@ def test_twenty_tasks_stop_the_same_jail(before: list[str]) -> None:
 
 def test_tasks_that_want_different_things_leave_the_jail_in_one_of_these_states(before: list[str]) -> None:
     wishes = [DEFINED, task("stopped", **whole_jail()), task("restarted", **whole_jail()), task("absent")]
-    for _ in range(3):
+    for _unused in range(3):
         outcomes = at_once(wishes * 4)
         # A task that meets a jail whose removal it did not foresee may say so; it must not say anything else.
         assert [text for text in failures(outcomes) if NAME not in text] == []
@@ -120,7 +120,7 @@ def test_ten_jails_started_at_once_all_run(before: list[str]) -> None:
 
 
 def test_of_two_jails_with_one_address_defined_at_once_one_is_refused(before: list[str]) -> None:
-    for _ in range(5):
+    for _unused in range(5):
         outcomes = at_once([task("present", name=name, **whole_jail(1)) for name in ("flt-a", "flt-b", "flt-c")])
         refused = failures(outcomes)
         assert len(refused) == 2, outcomes

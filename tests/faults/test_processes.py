@@ -131,15 +131,16 @@ def frozen_file_system(tmp_path: Path) -> Iterator[Path]:
     image, mountpoint = Path("/var/lib/frozen.img"), Path("/var/lib/frozen")
     with open(image, "wb") as file:
         file.truncate(16 << 20)
-    made = subprocess.run(["mkfs.ext4", "-q", str(image)], capture_output=True)
+    made = subprocess.run(["mkfs.ext4", "-q", str(image)], capture_output=True, check=False)
     mountpoint.mkdir()
-    mounted = subprocess.run(["mount", "-o", "loop", str(image), str(mountpoint)], capture_output=True, text=True)
+    command = ["mount", "-o", "loop", str(image), str(mountpoint)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode or mounted.returncode:
         pytest.skip(f"this machine cannot mount a file system in a loop device: {mounted.stderr.strip()}")
     try:
         yield mountpoint
     finally:
-        subprocess.run(["fsfreeze", "-u", str(mountpoint)], capture_output=True)
+        subprocess.run(["fsfreeze", "-u", str(mountpoint)], capture_output=True, check=False)
         subprocess.run(["umount", "-l", str(mountpoint)], check=True)
 
 

@@ -86,7 +86,7 @@ def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         answer = pipe.read()
-    _, status = os.waitpid(pid, 0)
+    _unused, status = os.waitpid(pid, 0)
     os.rmdir(scratch)
     if not answer:
         return [_died(item, status)]
@@ -96,7 +96,7 @@ def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
 
 def _leave_to_parent_what_it_has_set_up(item: pytest.Item) -> None:
     """The child tears down its own fixtures only: a real template of the session is not its to remove."""
-    for finalizers, _ in item.session._setupstate.stack.values():
+    for finalizers, _unused in item.session._setupstate.stack.values():
         finalizers.clear()
 
 

@@ -175,9 +175,10 @@ def jailctl(*arguments: str, **options: Any) -> subprocess.CompletedProcess[Any]
     pipes = {} if options.get("capture_output") is False else {"capture_output": True}
     if "input" not in options:
         options.setdefault("stdin", subprocess.DEVNULL)
-    options = {"text": True, "timeout": 60, "check": False, **pipes, **options}
+    options = {"text": True, "timeout": 60, **pipes, **options}
     options = {key: value for key, value in options.items() if (key, value) != ("capture_output", False)}
-    return subprocess.run(jailctl_command(*arguments), **options)
+    check = bool(options.pop("check", False))
+    return subprocess.run(jailctl_command(*arguments), check=check, **options)
 
 
 def jailctl_command(*arguments: str) -> list[str]:

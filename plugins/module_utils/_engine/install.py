@@ -52,7 +52,7 @@ def sources() -> dict[str, bytes]:
         return _from_archive(archive, root)
     found = {}
     for layer in _LAYERS:
-        for directory, _, names in os.walk(f"{root}/{layer}"):
+        for directory, _unused, names in os.walk(f"{root}/{layer}"):
             for name in sorted(names):
                 path = os.path.relpath(f"{directory}/{name}", root)
                 if _belongs(path):

@@ -161,7 +161,7 @@ def ensure(document: Mapping[str, Any], index: int, *, taken: Mapping[str, str] 
     from .network_changes import Changes
 
     with Changes(want) as changes:
-        for _ in range(_ROUNDS):
+        for _unused in range(_ROUNDS):
             _repair(want, facts, changes)
             facts = network_state.read(want.jail, link_name=want.link)
             if _is_whole(want, facts):

@@ -144,7 +144,7 @@ def _routes(addresses: tuple[str, ...], asked: Any) -> dict[str, str]:
 
 def canonical_prefix(text: str) -> str:
     """An address or network as the kernel's replies show it: ``fd00::b/128`` for ``fd00:0::B``."""
-    ip, _, bits = text.partition("/")
+    ip, _unused, bits = text.partition("/")
     family, full = (socket.AF_INET6, 128) if ":" in ip else (socket.AF_INET, 32)
     return f"{socket.inet_ntop(family, socket.inet_pton(family, ip))}/{bits or full}"
 

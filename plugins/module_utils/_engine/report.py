@@ -66,7 +66,7 @@ def _read_document(name: str) -> tuple[dict[str, Any] | None, str]:
         return None, str(error)
 
 
-def _processes(name: str, _: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _processes(name: str, _unused: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The processes of a jail as the host sees them; ``jail_pid`` is what the jail calls them."""
     rows = []
     for pid in status.group(name).processes():
@@ -111,7 +111,7 @@ def _network(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _privileges(name: str, _: Mapping[str, Any] | None) -> dict[str, Any]:
+def _privileges(name: str, _unused: Mapping[str, Any] | None) -> dict[str, Any]:
     """The ceiling of a running jail and the capability sets of its init, by name."""
     from .._kernel import capabilities, files
     from .privileges import Ceiling
@@ -132,13 +132,13 @@ def _privileges(name: str, _: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _disk(name: str, _: Mapping[str, Any] | None) -> dict[str, Any]:
+def _disk(name: str, _unused: Mapping[str, Any] | None) -> dict[str, Any]:
     from .rootfs import roots
 
     return roots.describe(name) or {}
 
 
-def _document(_: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
+def _document(_unused: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
     return redacted(document or {})
 
 

@@ -61,7 +61,7 @@ def _ask(name: str, state: RuntimeState, options: Mapping[str, Any]) -> None:
 
 def signal_number(name: str) -> int:
     """Number of a canonical signal name: SIGTERM, SIGRTMIN+3."""
-    base, _, offset = name.partition("+")
+    base, _unused, offset = name.partition("+")
     try:
         return int(getattr(signal, base)) + int(offset or 0)
     except AttributeError as error:

@@ -70,7 +70,7 @@ def _write_cpus(group: Cgroup, value: str | None) -> None:
 def _read_cpus(group: Cgroup) -> str | None:
     directory = group.directory("cpu")
     if group.hierarchies.is_unified("cpu"):
-        quota, _, period = (_content(f"{directory}/cpu.max") or "max 1").partition(" ")
+        quota, _unused, period = (_content(f"{directory}/cpu.max") or "max 1").partition(" ")
     else:
         quota = _content(f"{directory}/cpu.cfs_quota_us") or "-1"
         period = _content(f"{directory}/cpu.cfs_period_us") or "1"
@@ -187,18 +187,18 @@ def read_io(group: Cgroup) -> dict[str, dict[str, int]]:
     if group.hierarchies.is_unified("blkio"):
         return _parse_io_max(_content(f"{directory}/io.max") or "")
     found: dict[str, dict[str, int]] = {}
-    for rate, (_, name) in _IO_FILES.items():
+    for rate, (_unused, name) in _IO_FILES.items():
         for line in (_content(f"{directory}/{name}") or "").splitlines():
-            device, _, value = line.partition(" ")
+            device, _unused, value = line.partition(" ")
             found.setdefault(device, {})[rate] = int(value)
     return found
 
 
 def _parse_io_max(text: str) -> dict[str, dict[str, int]]:
-    rates_by_word = {word: rate for rate, (word, _) in _IO_FILES.items()}
+    rates_by_word = {word: rate for rate, (word, _unused) in _IO_FILES.items()}
     found: dict[str, dict[str, int]] = {}
     for line in text.splitlines():
         device, *words = line.split()
         pairs = (word.partition("=") for word in words)
-        found[device] = {rates_by_word[key]: int(value) for key, _, value in pairs if value != "max"}
+        found[device] = {rates_by_word[key]: int(value) for key, _unused, value in pairs if value != "max"}
     return found

@@ -49,7 +49,7 @@ def find_hierarchies(mounts: str = "/proc/self/mounts") -> Hierarchies:
     unified = ""
     controllers: dict[str, str] = {}
     for line in (read_text(mounts) or "").splitlines():
-        _, path, fstype, options, *_ = line.split()
+        path, fstype, options = line.split()[1:4]
         if fstype == "cgroup2":
             unified = unified or path
         elif fstype == "cgroup":
@@ -124,7 +124,7 @@ class Cgroup:
     def processes(self) -> list[int]:
         """Pids in the group and below, as this process's pid namespace sees them."""
         pids: list[int] = []
-        for directory, _, _ in os.walk(self.unified):
+        for directory, _unused, _unused in os.walk(self.unified):
             pids += [int(pid) for pid in (_read(f"{directory}/cgroup.procs")).split()]
         return pids
 

@@ -42,5 +42,5 @@ def receive(fd: int) -> int | None:
     with socket.socket(fileno=os.dup(fd)) as receiver:
         if receiver.recv(1, socket.MSG_PEEK) != _MARK:
             return None
-        _, ancillary, _, _ = receiver.recvmsg(1, socket.CMSG_LEN(4))
+        ancillary = receiver.recvmsg(1, socket.CMSG_LEN(4))[1]
     return int(struct.unpack("i", ancillary[0][2])[0]) if ancillary else None

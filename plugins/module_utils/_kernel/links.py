@@ -140,7 +140,7 @@ class Connection:
 
     def remove_address(self, link: rtnetlink.Link, address: str) -> None:
         """Remove an address; one that is gone is no error."""
-        ip, _, bits = address.partition("/")
+        ip, _unused, bits = address.partition("/")
         self._tolerant(
             (errno.EADDRNOTAVAIL,),
             "remove",
@@ -203,7 +203,7 @@ class Connection:
 
 
 def _address(link: rtnetlink.Link, address: str, scope: int) -> dict[str, Any]:
-    ip, _, bits = address.partition("/")
+    ip, _unused, bits = address.partition("/")
     options: dict[str, Any] = {"index": link.ifindex, "address": ip, "prefixlen": int(bits)}
     if ":" in ip:
         return {**options, "flags": _IFA_F_NODAD}

@@ -55,7 +55,7 @@ def make_directory(root: int, path: str, *, mode: int = 0o755, owner: tuple[int,
 
 def make_file(root: int, path: str, *, owner: tuple[int, int] | None = None) -> int:
     """O_PATH descriptor of a file under ``root`` to mount on; an empty one is made where there is none."""
-    directory, _, name = path.strip("/").rpartition("/")
+    directory, _unused, name = path.strip("/").rpartition("/")
     parent = make_directory(root, directory, owner=owner)
     try:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent)

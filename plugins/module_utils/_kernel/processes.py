@@ -152,7 +152,7 @@ def _answer_of(function: Callable[[], bytes]) -> bytes:
 
 
 def _result_of(answer: bytes) -> bytes:
-    kind, _, rest = answer.partition(b"\0")
+    kind, _unused, rest = answer.partition(b"\0")
     if kind == b"ok":
         return rest
     if kind == b"failed":

@@ -203,7 +203,7 @@ class Reader:
         return number if number >= 0 else None
 
     def _ask(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> list[bytes]:
-        for _ in range(_DUMP_ATTEMPTS):
+        for _unused in range(_DUMP_ATTEMPTS):
             try:
                 bodies, interrupted = self._exchange(kind, flags, request, answer, target)
             except OSError as error:
@@ -243,7 +243,7 @@ def _raise_failure(body: bytes, target: str) -> None:
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     offset = 0
     while offset + _HEADER.size <= len(data):
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+        length, kind, flags, sequence, _unused = _HEADER.unpack_from(data, offset)
         yield kind, flags, sequence, data[offset + _HEADER.size : offset + length]
         offset += (length + 3) & ~3
 
@@ -281,7 +281,7 @@ def _text(value: bytes) -> str:
 
 
 def _parse_link(body: bytes) -> Link:
-    _, _, index, flags, _ = _LINK.unpack_from(body)
+    _unused, _unused, index, flags, _unused = _LINK.unpack_from(body)
     attributes = _unpack(body[_LINK.size :])
     namespace = attributes.get(_IFLA_LINK_NETNSID)
     return Link(
@@ -298,7 +298,7 @@ def _parse_link(body: bytes) -> Link:
 
 
 def _parse_address(body: bytes) -> Address:
-    family, bits, _, scope, link = _ADDRESS.unpack_from(body)
+    family, bits, _unused, scope, link = _ADDRESS.unpack_from(body)
     attributes = _unpack(body[_ADDRESS.size :])
     # On a point-to-point address IFA_ADDRESS is the peer; IFA_LOCAL is ours (rtnetlink(7)).
     packed = attributes.get(_IFA_LOCAL) or attributes[_IFA_ADDRESS]
@@ -306,7 +306,7 @@ def _parse_address(body: bytes) -> Address:
 
 
 def _parse_route(body: bytes) -> Route:
-    family, bits, _, _, _, protocol, _, kind, _ = _ROUTE.unpack_from(body)
+    family, bits, _unused, _unused, _unused, protocol, _unused, kind, _unused = _ROUTE.unpack_from(body)
     attributes = _unpack(body[_ROUTE.size :])
     anywhere = bytes(16 if family == socket.AF_INET6 else 4)
     gateway = attributes.get(_RTA_GATEWAY)

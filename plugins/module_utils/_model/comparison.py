@@ -32,7 +32,7 @@ class Difference:
 
     def line(self) -> str:
         """``limits.cpuset: '0' -> '1'``; values that look like secrets are hidden."""
-        section, _, name = self.path.partition(".")
+        section, _unused, name = self.path.partition(".")
         hidden = section == "environment" and is_secret(name)
         before, after = (_shown(HIDDEN if hidden and value else value) for value in (self.before, self.after))
         return f"{self.path}: {before} -> {after}"

@@ -114,7 +114,7 @@ def _freeze_actions(decisions: Decisions) -> Iterator[Action]:
 def _deferred(decisions: Decisions) -> Iterator[Action]:
     if decisions.waits:
         for reason in decisions.reasons:
-            path, _, _ = reason.partition(":")
+            path, _unused, _unused = reason.partition(":")
             yield Action("option.defer", decisions.wanted.jail, RESTART, path, reason)
 
 

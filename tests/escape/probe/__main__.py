@@ -17,15 +17,18 @@ import json
 import os
 import sys
 
-import devices  # noqa: F401
-import files  # noqa: F401
-import ipc  # noqa: F401
-import kernel  # noqa: F401
-import limits  # noqa: F401
-import mounts  # noqa: F401
-import network  # noqa: F401
-import processes  # noqa: F401
+import devices
+import files
+import ipc
+import kernel
+import limits
+import mounts
+import network
+import processes
 from attack import ATTACKS, run
+
+# Each has filled ATTACKS with its own when it was imported.
+KINDS = (devices, files, ipc, kernel, limits, mounts, network, processes)
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def open_devices(facts: Facts) -> list[str]:
 def find_devices(facts: Facts) -> list[str]:
     """Any node in /dev besides the harmless ones and terminals of our own."""
     found = []
-    for directory, _, names in os.walk("/dev"):
+    for directory, _unused, names in os.walk("/dev"):
         for name in names:
             status = os.lstat(f"{directory}/{name}")
             number = os.major(status.st_rdev), os.minor(status.st_rdev)

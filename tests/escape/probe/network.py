@@ -145,9 +145,9 @@ def change_links(facts: Facts) -> list[str]:
 
 @attack()
 def list_links_of_the_host(facts: Facts) -> list[str]:
-    seen = [name for _, name in socket.if_nameindex() if name in facts["host_links"]]
+    seen = [name for _unused, name in socket.if_nameindex() if name in facts["host_links"]]
     if not seen:
-        raise Refused(" ".join(name for _, name in socket.if_nameindex()))
+        raise Refused(" ".join(name for _unused, name in socket.if_nameindex()))
     return seen
 
 
@@ -204,19 +204,23 @@ def bind_addresses_of_others(facts: Facts) -> list[str]:
     )
 
 
+def _ip(*arguments: str) -> int:
+    return subprocess.run(["ip", *arguments], capture_output=True, check=False).returncode
+
+
 @attack()
 def send_from_addresses_of_others(facts: Facts) -> str:
     """Send datagrams with source addresses that are not ours, by every way that we have; the receiver judges."""
     target, port = facts["receiver"]
     ways = []
     for address in facts["spoofed"]:
-        if subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "eth0"], capture_output=True).returncode:
+        if _ip("address", "add", f"{address}/32", "dev", "eth0"):
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
             made.bind((address, 0))
             made.sendto(f"spoofed {address}".encode(), (target, port))
             ways.append(f"address {address}")
-        subprocess.run(["ip", "address", "del", f"{address}/32", "dev", "eth0"], capture_output=True)
+        _ip("address", "del", f"{address}/32", "dev", "eth0")
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as made:
                 made.sendto(_datagram(address, target, port, f"spoofed raw {address}".encode()), (target, 0))

@@ -72,7 +72,8 @@ def world() -> list[str]:
         for item in reader.links():
             found += [f"address {item.name} {address.address}" for address in reader.addresses(item.ifindex)]
             found += [f"route {item.name} {route.to}" for route in reader.routes(item.ifindex)]
-    return sorted(found + [f"pin {directory}" for directory, _, names in os.walk(places.RUNTIME) if "net" in names])
+    pins = [directory for directory, _unused, names in os.walk(places.RUNTIME) if "net" in names]
+    return sorted(found + [f"pin {directory}" for directory in pins])
 
 
 @contextmanager
@@ -133,7 +134,7 @@ def killed_at(moment: int, operation: Callable[[], object]) -> bool:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
         finally:
             os._exit(status)
-    _, status = os.waitpid(pid, 0)
+    _unused, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
         return True
     assert os.waitstatus_to_exitcode(status) == 0, "the operation failed by itself"

@@ -226,7 +226,7 @@ def test_a_jail_that_does_not_run_or_is_not_there_is_told() -> None:
 
 
 def test_tty_gives_a_terminal_of_the_jails_own(it: Jail) -> None:
-    for _ in range(5):
+    for _unused in range(5):
         assert it.output("tty", options=["--tty"]) == "/dev/pts/0\n"
     assert it.output("sh", "-c", "ls /dev/pts; test -t 0 && test -t 1 && test -t 2", options=["--tty"]) == "0  ptmx\n"
     assert it.run("tty").stdout == "not a tty\n"
@@ -256,7 +256,7 @@ class Terminal:
     def expect(self, pattern: str, *, timeout: float = 10.0) -> re.Match[str]:
         deadline = time.monotonic() + timeout
         while not (found := re.search(pattern, self.seen.decode(errors="replace"))):
-            ready, _, _ = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _unused, _unused = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"waited for {pattern!r}, saw {self.seen!r}"
             try:
                 self.seen += os.read(self.master, 65536)
@@ -400,5 +400,5 @@ def test_many_commands_at_once_do_not_mix(it: Jail) -> None:
         for number in range(12)
     ]
     for number, process in enumerate(processes):
-        out, _ = process.communicate(timeout=60)
+        out, _unused = process.communicate(timeout=60)
         assert (out, process.returncode) == (f"{number}\n", number)

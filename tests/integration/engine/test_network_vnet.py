@@ -165,7 +165,7 @@ def test_addresses_routes_and_mtu_change_while_connections_live() -> None:
     with host.inside("web1"):
         listener = socket.create_server(("10.20.0.11", 80))
     client = socket.create_connection(("10.20.0.11", 80), 1)
-    server, _ = listener.accept()
+    server, _unused = listener.accept()
     assert network.change(before, after, 1)
     client.sendall(b"still here")
     assert server.recv(16) == b"still here"

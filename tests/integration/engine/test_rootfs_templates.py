@@ -357,7 +357,7 @@ def test_a_tree_deeper_than_any_path_is_removed() -> None:
     roots.prepare("web1", EMPTY, uid_base=UID_BASE)
     home = os.open(".", os.O_RDONLY)
     os.chdir(roots.overlay_layers("web1").upper)
-    for _ in range(3000):
+    for _unused in range(3000):
         os.mkdir("d")
         os.chdir("d")
     os.fchdir(home)

@@ -187,7 +187,7 @@ def test_many_that_ask_at_once_for_a_supervisor_get_the_same_one() -> None:
                 protocol.send(connection, {"do": protocol.PING})
                 answers.append(int((protocol.receive(connection) or {})["pid"]))
 
-        threads = [threading.Thread(target=ask) for _ in range(4)]
+        threads = [threading.Thread(target=ask) for _unused in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -247,7 +247,7 @@ def test_failed_starts_and_daemons_of_hooks_leave_no_zombies() -> None:
     hook = {"stage": "prestart", "command": ["/bin/sh", "-c", "(sleep 0.2 &)"]}
     restart = {"policy": "on-failure", "delay": 0, "maximum": 3}
     with jail("eng-watch", command=FAILING_LATER, hooks=[hook], restart=restart) as it:
-        for _ in range(3):
+        for _unused in range(3):
             with pytest.raises(EngineError):
                 it.converge(state="restarted", command=["no-such-program"])
         it.converge(state="started", command=FAILING_LATER)
@@ -307,7 +307,7 @@ def test_logs_follow_shows_what_comes() -> None:
         )
         try:
             assert follower.stdout is not None
-            lines = [int(follower.stdout.readline()) for _ in range(60)]
+            lines = [int(follower.stdout.readline()) for _unused in range(60)]
             assert lines == list(range(1, 61))
         finally:
             follower.send_signal(signal.SIGINT)
@@ -317,10 +317,10 @@ def test_logs_follow_shows_what_comes() -> None:
 
 def test_two_that_want_the_same_of_one_jail_wait_for_each_other_and_both_end_well() -> None:
     with jail("eng-both", state=None) as it:
-        results = [jailctl_later("start", "eng-both") for _ in range(3)]
+        results = [jailctl_later("start", "eng-both") for _unused in range(3)]
         assert [result() for result in results] == [0, 0, 0]
         assert it.state == "running"
-        restarts = [jailctl_later("restart", "eng-both") for _ in range(3)]
+        restarts = [jailctl_later("restart", "eng-both") for _unused in range(3)]
         assert [result() for result in restarts] == [0, 0, 0]
         assert it.state == "running"
 

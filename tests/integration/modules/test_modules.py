@@ -247,7 +247,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 def test_what_cannot_be_is_refused_with_jail_option_and_remedy(playbooks: Playbooks) -> None:
     """In check mode as well, and nothing is left of it."""
     before = jails.leftovers()
-    results = playbooks.run(*({f"hosting.jails.{module}": options} for module, options, _, _ in BAD))
+    results = playbooks.run(*({f"hosting.jails.{module}": options} for module, options, _unused, _unused in BAD))
     for (module, options, path, words), result in zip(BAD, results):
         assert result.get("failed"), (module, options, result)
         assert not result["changed"], (module, options)

@@ -19,7 +19,7 @@ def _exec(words: list[str]) -> int:
     environment: dict[str, str] = {}
     terminal = False
     while words and words[0].startswith("--") and words[0] != "--":
-        option, _, value = words.pop(0).partition("=")
+        option, _unused, value = words.pop(0).partition("=")
         if option == "--tty":
             terminal = True
             continue
@@ -29,7 +29,7 @@ def _exec(words: list[str]) -> int:
             raise UsageError(f"{option} needs a value")
         value = value or words.pop(0)
         if option == "--env":
-            name, _, content = value.partition("=")
+            name, _unused, content = value.partition("=")
             environment[name] = content
         else:
             options[option[2:]] = value

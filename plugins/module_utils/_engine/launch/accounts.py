@@ -31,7 +31,7 @@ def look_up(user: str) -> Account:
     The files belong to the jail's root, who may have put anything there: they are opened without blocking, must
     be regular and of sane size (passwd(5), group(5)). EngineError with path ``user`` when there is no such one.
     """
-    wanted, _, wanted_group = user.partition(":")
+    wanted, _unused, wanted_group = user.partition(":")
     passwd = _records("/etc/passwd", 7)
     entry = next((record for record in passwd if wanted in (record[0], record[2])), None)
     if entry is None and wanted == "root":

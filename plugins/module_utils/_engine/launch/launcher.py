@@ -106,7 +106,7 @@ def launch(recipe: Recipe, output: int) -> Launched:
     start = Launch(recipe, output)
     try:
         while True:
-            ready, _, _ = select.select([start.fd], [], [], max(0.0, start.deadline - time.monotonic()))
+            ready, _unused, _unused = select.select([start.fd], [], [], max(0.0, start.deadline - time.monotonic()))
             if not ready:
                 raise EngineError(recipe.name, f"the start did not end within {DEADLINE_SECONDS:.0f} seconds")
             launched = start.advance()

@@ -60,7 +60,7 @@ def _files_beneath(directory: str) -> Iterator[str]:
     """Everything but directories; a symbolic link in the place of the directory itself has nothing beneath it."""
     if os.path.islink(directory):
         return
-    for parent, _, names in os.walk(directory):
+    for parent, _unused, names in os.walk(directory):
         for name in names:
             path = f"{parent}/{name}"
             if directory != _LOGS or stat.S_ISREG(os.lstat(path).st_mode):

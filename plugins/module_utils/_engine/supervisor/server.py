@@ -70,7 +70,7 @@ class Server:
         for name, state in ended():
             self._plan_restart(name, state, ran_for=0.0)
         while not self._is_done():
-            for key, _ in self._selector.select(self._timeout()):
+            for key, _unused in self._selector.select(self._timeout()):
                 key.data()
             self._run_timers()
             self._give_up_starts()
@@ -94,8 +94,8 @@ class Server:
         return time.monotonic() - self._idle_since >= IDLE_SECONDS
 
     def _timeout(self) -> float | None:
-        moments = [moment for moment, _ in self._timers.values()]
-        moments += [starting.launch.deadline for starting, _ in self._starts.values()]
+        moments = [moment for moment, _unused in self._timers.values()]
+        moments += [starting.launch.deadline for starting, _unused in self._starts.values()]
         if not self._watched and not self._connections:
             moments.append(self._idle_since + IDLE_SECONDS)
         return max(0.0, min(moments) - time.monotonic()) + 0.001 if moments else None
@@ -103,7 +103,7 @@ class Server:
     # Requests
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        connection, _unused = self._listener.accept()
         self._connections.add(connection)
         self._register(connection.fileno(), lambda: self._answer(connection))
 
@@ -191,7 +191,7 @@ class Server:
 
     def _give_up_starts(self) -> None:
         now = time.monotonic()
-        for name in [name for name, (starting, _) in self._starts.items() if starting.launch.deadline < now]:
+        for name in [name for name, (starting, _unused) in self._starts.items() if starting.launch.deadline < now]:
             self._abandon(name, EngineError(name, "the start did not end in time and was given up"))
 
     # Running jails
@@ -243,8 +243,8 @@ class Server:
 
     def _run_timers(self) -> None:
         now = time.monotonic()
-        for name in [name for name, (moment, _) in self._timers.items() if moment <= now]:
-            _, restarts = self._timers.pop(name)
+        for name in [name for name, (moment, _unused) in self._timers.items() if moment <= now]:
+            _unused, restarts = self._timers.pop(name)
             state = store.read_state(name)
             if state is not None:
                 pid = aftermath.in_child(client.restart_ended, name, state.instance, restarts)

@@ -36,7 +36,7 @@ def test_a_ceiling_survives_the_way_to_the_disk_and_back(document: dict[str, Any
 
 
 def test_compiling_twice_gives_the_same_bytes() -> None:
-    once, again = (compile_ceiling({"name": "web1"}, architecture="x86_64") for _ in range(2))
+    once, again = (compile_ceiling({"name": "web1"}, architecture="x86_64") for _unused in range(2))
     assert once == again
 
 

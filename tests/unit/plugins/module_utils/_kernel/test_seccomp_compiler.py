@@ -72,7 +72,7 @@ def test_a_filter_gives_every_number_the_verdict_of_its_name(architecture: str, 
     names = {number: name for name, number in numbers(architecture).items()}
     interesting = [numbers(architecture)[name] for name in policy]
     near = st.sampled_from(interesting) if interesting else st.integers(0, 500)
-    for _ in range(10):
+    for _unused in range(10):
         number = data.draw(st.one_of(near, st.integers(0, 600), WORDS))
         arguments = data.draw(st.lists(st.one_of(st.integers(0, 8), LONG_WORDS), min_size=6, max_size=6))
         want = expected(policy.get(names.get(number, ""), ENOSYS), arguments)

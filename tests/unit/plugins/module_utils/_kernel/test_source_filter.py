@@ -31,7 +31,7 @@ def verdict(addresses: Sequence[str], protocol: int, header: bytes) -> int:
     instructions = list(struct.iter_unpack("=BBhi", program(list(addresses), gateway=GATEWAY)))
     result, position = 0, 0
     while True:
-        operation, _, offset, value = instructions[position]
+        operation, _unused, offset, value = instructions[position]
         position += 1
         if operation == EXIT:
             return result
@@ -134,7 +134,7 @@ def test_every_instruction_can_be_reached(addresses: list[IPv4Address | IPv6Addr
         if position in reached:
             continue
         reached.add(position)
-        operation, _, offset, _ = instructions[position]
+        operation, _unused, offset, _unused = instructions[position]
         if operation != EXIT:
             ahead.append(position + 1)
         if operation in (EQUAL32, NOT_EQUAL32):

@@ -73,7 +73,7 @@ def test_what_is_written_reads_back_as_the_same():
 
 
 def test_one_line_sources_keep_their_options():
-    debian, vendor, *_ = apt_sources.parse_one_line(ONE_LINE)
+    debian, vendor, *_unused = apt_sources.parse_one_line(ONE_LINE)
     assert debian == {
         "Types": "deb",
         "URIs": "http://mirror.example/debian",
