@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .host_paths import PATH
-from .scalars import BOOLEAN, TEXT, Choice, whole_number
+from .scalars import ARGUMENT, BOOLEAN, TEXT, Choice, whole_number
 from .shapes import LIVE, ListOf, MapOf, Option, Record
 from .values import (
     CPUS,
@@ -119,7 +119,7 @@ HOOK = Record(
     ),
     Option(
         "command",
-        ListOf(TEXT),
+        ListOf(ARGUMENT),
         "Program and arguments; no shell is involved. A program on the host needs an absolute path.",
         required=True,
     ),
@@ -132,7 +132,7 @@ JAIL_OPTIONS = (
     Option("hostname", HOSTNAME, "Host name that the jail sees. The default is the jail's name."),
     Option(
         "command",
-        ListOf(TEXT),
+        ListOf(ARGUMENT),
         ["Program and arguments that the jail runs; no shell is involved.", "A jail without a command stays up idle."],
     ),
     Option(

@@ -15,6 +15,7 @@ Parser = Callable[[Any, Place], Any]
 Schema = dict[str, Any]
 
 _FORBIDDEN = re.compile("[\0\n\r\ud800-\udfff]")
+_FORBIDDEN_IN_ARGUMENTS = re.compile("[\0\ud800-\udfff]")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -67,17 +68,30 @@ class Choice:
 
 def parse_text(value: Any, place: Place) -> str:
     """Any text of one line; a whole number counts as its digits, as YAML takes quotes away so easily."""
+    return _parse_text(value, place, _FORBIDDEN, "write it on one line and in UTF-8")
+
+
+def parse_argument(value: Any, place: Place) -> str:
+    """An argument of a program, which may be a script of several lines; execve(2) ends one at a NUL byte."""
+    return _parse_text(value, place, _FORBIDDEN_IN_ARGUMENTS, "write it in UTF-8 and without NUL bytes")
+
+
+def _parse_text(value: Any, place: Place, forbidden: re.Pattern[str], remedy: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 64:
         return str(value)
     if not isinstance(value, str):
         raise place.error(f"{shown(value)} is not text", "put it in quotes")
-    found = _FORBIDDEN.search(value)
+    found = forbidden.search(value)
     if found:
-        raise place.error(f"{shown(value)} contains {shown(found[0])}", "write it on one line and in UTF-8")
+        raise place.error(f"{shown(value)} contains {shown(found[0])}", remedy)
     return str(value)
 
 
 TEXT = Scalar(parse_text, {"type": ["string", "integer"], "pattern": r"^[^\u0000\n\r]*(?![\s\S])"}, definition="text")
+
+ARGUMENT = Scalar(
+    parse_argument, {"type": ["string", "integer"], "pattern": r"^[^\u0000]*(?![\s\S])"}, definition="argument"
+)
 
 
 def text_like(pattern: str, *, what: str, remedy: str, definition: str = "") -> Scalar:

@@ -26,6 +26,7 @@ from .tree import DEVICES, Tree
 
 _OWN_NAMESPACES = namespaces.NEWUTS | namespaces.NEWIPC | namespaces.NEWCGROUP
 _FAILED = 70
+_DESCRIPTORS = 1024
 
 
 def run(start: Start) -> None:
@@ -91,6 +92,9 @@ def _attach_locked(root: int, recipe: Recipe) -> None:
 
 
 def _set_rlimits(start: Start) -> None:
+    # The supervisor has raised its own limit; programs that use select(2) cannot do with more (getrlimit(2)).
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_DESCRIPTORS, hard), hard))
     for name, limits in start.recipe.rlimits.items():
         try:
             resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), limits)

@@ -18,6 +18,7 @@ from ..errors import EngineError
 from . import protocol
 
 _PATIENCE_SECONDS = 30.0
+_ATTEMPTS = 4
 _LONGEST_POLL_SECONDS = 0.1
 
 
@@ -117,9 +118,18 @@ def _spawn_and_connect() -> socket.socket:
     from ..install import ensure_engine
 
     program = ensure_engine()
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    if not boot.start_supervisor():
-        _spawn([*program, "supervisor"])
+    for _attempt in range(_ATTEMPTS):
+        if not boot.start_supervisor():
+            _spawn([*program, "supervisor"])
+        connection = _connect_within(_PATIENCE_SECONDS / _ATTEMPTS)
+        if connection is not None:
+            return connection
+    raise EngineError("", "the supervisor does not answer", remedy="look for its reasons with: jailctl supervisor")
+
+
+def _connect_within(seconds: float) -> socket.socket | None:
+    """A connection to a supervisor that is only just starting; None when it does not, as another one was leaving."""
+    deadline = time.monotonic() + seconds
     poll = 0.005
     while time.monotonic() < deadline:
         connection = _try_connect()
@@ -127,7 +137,7 @@ def _spawn_and_connect() -> socket.socket:
             return connection
         time.sleep(poll)
         poll = min(poll * 1.2, _LONGEST_POLL_SECONDS)
-    raise EngineError("", "the supervisor does not answer", remedy="look for its reasons with: jailctl supervisor")
+    return None
 
 
 def _spawn(command: list[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -304,6 +305,7 @@ def main(version: str, *, stay: bool = False) -> int:
     """
     os.umask(0o077)
     os.chdir("/")
+    _raise_descriptor_limit()
     store.prepare_directories()
     if stay:
         client.dismiss()
@@ -312,6 +314,12 @@ def main(version: str, *, stay: bool = False) -> int:
         with _listening() as listener:
             Server(listener, version, stay=stay).serve()
     return 0
+
+
+def _raise_descriptor_limit() -> None:
+    """Two or three descriptors a jail: the usual soft limit of 1,024 would end a host at some hundred jails."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _take_over(lock: files.Lock) -> bool:
