@@ -109,7 +109,7 @@ def _mounts() -> list[str]:
 def _groups() -> list[str]:
     found = []
     for root in find_hierarchies().roots:
-        for directory, _, _ in os.walk(root):
+        for directory, _unused, _unused in os.walk(root):
             name = os.path.relpath(directory, root)
             if name not in _GROUPS_OF_THE_HOST:
                 found.append(f"cgroup {directory}")
