@@ -32,6 +32,11 @@ MS_PRIVATE = 1 << 18
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demo first: it compares the machine with one that has no jails and no templates, such as the others share."""
+    items.sort(key=lambda item: "playbooks" not in item.path.parts)
+
+
 @pytest.fixture
 def private_state() -> None:
     """Ask for it by name, or for a whole file: ``pytestmark = pytest.mark.usefixtures("private_state")``."""

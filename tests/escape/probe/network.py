@@ -204,8 +204,8 @@ def bind_addresses_of_others(facts: Facts) -> list[str]:
     )
 
 
-def _ip(*arguments: str) -> int:
-    return subprocess.run(["ip", *arguments], capture_output=True, check=False).returncode
+def _ip_does(*words: str) -> bool:
+    return subprocess.run(["ip", *words], capture_output=True, check=False).returncode == 0
 
 
 @attack()
@@ -214,13 +214,13 @@ def send_from_addresses_of_others(facts: Facts) -> str:
     target, port = facts["receiver"]
     ways = []
     for address in facts["spoofed"]:
-        if _ip("address", "add", f"{address}/32", "dev", "eth0"):
+        if not _ip_does("address", "add", f"{address}/32", "dev", "eth0"):
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
             made.bind((address, 0))
             made.sendto(f"spoofed {address}".encode(), (target, port))
             ways.append(f"address {address}")
-        _ip("address", "del", f"{address}/32", "dev", "eth0")
+        _ip_does("address", "del", f"{address}/32", "dev", "eth0")
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as made:
                 made.sendto(_datagram(address, target, port, f"spoofed raw {address}".encode()), (target, 0))
