@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,10 +98,28 @@ def _read_weight(group: Cgroup) -> str | None:
 
 
 def _write_cpuset(group: Cgroup, value: str | None) -> None:
-    directory = group.directory("cpuset")
-    if value is None and not group.hierarchies.is_unified("cpuset"):
-        value = _content(f"{os.path.dirname(directory)}/cpuset.cpus")
-    write(f"{directory}/cpuset.cpus", value or "\n")
+    path = f"{group.directory('cpuset')}/cpuset.cpus"
+    if value is None:
+        _lift_cpuset(group, path)
+    else:
+        write(path, value)
+
+
+def _lift_cpuset(group: Cgroup, path: str) -> None:
+    if group.hierarchies.is_unified("cpuset"):
+        try:
+            write(path, "\n")
+            return
+        except KernelError as error:
+            # Linux 6.1 lets no version 2 group with processes in it name no processors any more (validate_change()).
+            if error.errno != errno.ENOSPC:
+                raise
+    write(path, _processors_above(group))
+
+
+def _processors_above(group: Cgroup) -> str:
+    name = "cpuset.cpus.effective" if group.hierarchies.is_unified("cpuset") else "cpuset.cpus"
+    return _content(f"{os.path.dirname(group.directory('cpuset'))}/{name}") or "\n"
 
 
 def _read_cpuset(group: Cgroup) -> str | None:
@@ -109,9 +128,8 @@ def _read_cpuset(group: Cgroup) -> str | None:
 
 def inherits_cpuset(group: Cgroup) -> bool:
     """Whether a group may run wherever the one above it may: a version 1 group always names its processors."""
-    directory = group.directory("cpuset")
-    own = _content(f"{directory}/cpuset.cpus")
-    return own is None or own == _content(f"{os.path.dirname(directory)}/cpuset.cpus")
+    own = _content(f"{group.directory('cpuset')}/cpuset.cpus")
+    return own is None or own == _processors_above(group)
 
 
 def _write_swap(group: Cgroup, value: str | None) -> None:
