@@ -38,6 +38,7 @@ SYSCTLS = (
     "kernel/keys/maxkeys",
     "fs/inotify/max_user_instances",
 )
+HIERARCHIES = ("", "unified", "memory", "pids", "cpu", "cpuacct", "cpuset", "blkio")
 # The ids of jails begin here; no process of the host has one of them.
 FIRST_JAIL_ID = 524288
 
@@ -76,9 +77,8 @@ def _processes_of_jails() -> list[str]:
 
 
 def _control_groups() -> list[str]:
-    """List the jails' control groups: one tree in version 2, one below each controller in version 1."""
-    top = Path("/sys/fs/cgroup")
-    parents = [*top.glob("jails"), *top.glob("*/jails")]
+    """List the jails' control groups: one tree in version 2, one below each controller that jails use in version 1."""
+    parents = [Path("/sys/fs/cgroup", hierarchy, "jails") for hierarchy in HIERARCHIES]
     return sorted(str(path) for parent in parents for path in [parent, *parent.rglob("*")] if path.is_dir())
 
 
