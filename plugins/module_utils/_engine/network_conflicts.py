@@ -38,13 +38,16 @@ def refuse_conflicts(want: Wanted, ours: Collection[str], taken: Mapping[str, st
             if known.get(address, want.jail) != want.jail:
                 raise conflict(want, number, f"it belongs to jail {known[address]}")
             route = reader.route_to(address.partition("/")[0])
-            use = _use_of(reader, address, route) if route else ""
+            use = _use_of(reader, address, route, jail=want.jail) if route else ""
             if use:
                 raise conflict(want, number, use)
 
 
-def _use_of(reader: Reader, address: str, route: Route) -> str:
-    """What a single address is already used for, judged by the route to it; empty if for nothing."""
+def _use_of(reader: Reader, address: str, route: Route, *, jail: str) -> str:
+    """What a single address is already used for, judged by the route to it; empty if for nothing.
+
+    The jail itself may have it since we looked: another task has defined it in the meantime.
+    """
     link = reader.link(index=route.link) if route.link else None
     name = link.name if link else "no link"
     if route.type == RTN_LOCAL:
@@ -52,6 +55,8 @@ def _use_of(reader: Reader, address: str, route: Route) -> str:
     if route.to != address:
         return ""
     other = marked_jail(link.alias) if link else ""
+    if other == jail:
+        return ""
     return f"it belongs to jail {other}" if other else f"this host routes it through {name}"
 
 

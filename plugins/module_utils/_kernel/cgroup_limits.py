@@ -11,9 +11,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .cgroups import Cgroup, write
+from .cgroups import Cgroup, read, write
 from .errors import KernelError
-from .files import read_text
 
 PERIOD_MICROSECONDS = 100_000
 _UNLIMITED_V1 = 1 << 62
@@ -39,7 +38,7 @@ def _path(group: Cgroup, controller: str, v2: str, v1: str) -> str:
 
 
 def _content(path: str) -> str | None:
-    return (read_text(path) or "").strip() or None
+    return read(path).strip() or None
 
 
 def _plain(controller: str, v2: str, v1: str, unlimited_v1: str = "max") -> Knob:

@@ -125,16 +125,16 @@ class Cgroup:
         """Pids in the group and below, as this process's pid namespace sees them."""
         pids: list[int] = []
         for directory, _unused, _unused in os.walk(self.unified):
-            pids += [int(pid) for pid in (_read(f"{directory}/cgroup.procs")).split()]
+            pids += [int(pid) for pid in (read(f"{directory}/cgroup.procs")).split()]
         return pids
 
     def is_populated(self) -> bool:
         """Whether a process is left in the group or below."""
-        return "populated 1" in _read(f"{self.unified}/cgroup.events")
+        return "populated 1" in read(f"{self.unified}/cgroup.events")
 
     def is_frozen(self) -> bool:
         """Whether all its processes are stopped by the freezer."""
-        return "frozen 1" in _read(f"{self.unified}/cgroup.events")
+        return "frozen 1" in read(f"{self.unified}/cgroup.events")
 
     def freeze(self, frozen: bool, *, timeout: float = 5.0) -> None:
         """Stop or continue all its processes; KernelError ETIMEDOUT when one does not stop in time."""
@@ -202,7 +202,7 @@ def _wait_unpopulated(events: int, deadline: float) -> bool:
     return False
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
     """Content of a control file; empty when the group is gone (ENODEV while it goes)."""
     try:
         return read_text(path) or ""
@@ -236,9 +236,9 @@ def _make(root: str, name: str, *, unified: bool) -> None:
 
 def _enable_controllers(path: str) -> None:
     """Offer the controllers that a group has to its children."""
-    available = set(_read(f"{path}/cgroup.controllers").split())
+    available = set(read(f"{path}/cgroup.controllers").split())
     wanted = available & {"cpu", "cpuset", "io", "memory", "pids"}
-    missing = wanted - set(_read(f"{path}/cgroup.subtree_control").split())
+    missing = wanted - set(read(f"{path}/cgroup.subtree_control").split())
     if missing:
         write(f"{path}/cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(missing)))
 
@@ -247,8 +247,8 @@ def _inherit_cpuset(path: str) -> None:
     """A new cpuset is empty and takes no process until it has processors and memory nodes (cpuset(7))."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         own, above = f"{path}/{name}", f"{os.path.dirname(path)}/{name}"
-        if not _read(own).strip():
-            write(own, _read(above).strip())
+        if not read(own).strip():
+            write(own, read(above).strip())
 
 
 def _remove_below(directory: str) -> bool:
