@@ -142,6 +142,8 @@ class Record:
                 raise self._stranger(name, place)
         parsed: dict[str, Any] = {}
         for option in self.options:
+            if option.name not in value and not option.required:
+                continue
             found = self._parse_option(option, value.get(option.name), place.at(option.name))
             if not option.says_nothing(found):
                 parsed[option.name] = found
