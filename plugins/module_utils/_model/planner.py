@@ -35,9 +35,7 @@ def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: st
     refuse_unknown_word(apply, APPLY, Place(wanted.jail, "apply"))
     if wanted.state == "absent":
         return plan_removal(wanted.jail, stored, live)
-    document = normalise(merge(stored, wanted.given), jail=wanted.jail)
-    for error in check(document):
-        raise error
+    document = _document(wanted, stored)
     decisions = Decisions(wanted=wanted, stored=stored, document=document, live=live, may_restart=apply == "restart")
     _refuse_if_stuck(decisions)
     refuse_start_without_root(decisions)
@@ -60,6 +58,15 @@ def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: st
         state_before=live.state,
         state_after=decisions.state_after(),
     )
+
+
+def _document(wanted: Wanted, stored: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if wanted.whole:
+        return wanted.given
+    document = normalise(merge(stored, wanted.given), jail=wanted.jail)
+    for error in check(document):
+        raise error
+    return document
 
 
 def _refuse_if_stuck(decisions: Decisions) -> None:

@@ -20,10 +20,12 @@ APPLY = ("live", "restart")
 class Wanted:
     """What one task asks for.
 
-    ``given`` is the piece of a document that it says, as the operator wrote it (see options.given()). ``state`` is one
+    ``given`` is the piece of a document that it says, as the operator wrote it (see options.given()); with ``whole`` it
+    is all of the document, canonical and checked, and what it does not say is not wanted. ``state`` is one
     of WANTED_STATES; None leaves the jail running or not, as it is. ``part`` is the part of the jail that the task is
     about: ``rootfs``, ``ip`` and ``caps`` create and repair nothing of the others, ``jail`` is about all of it.
-    ``reset`` throws away what was changed in the root file system.
+    ``reset`` throws away what was changed in the root file system; ``keep_previous`` keeps it aside all the same, and
+    ``previous`` brings it back. ``keep_previous`` False throws away what was kept, None leaves it but for a reset.
     """
 
     jail: str
@@ -31,6 +33,9 @@ class Wanted:
     state: str | None = None
     part: str = "jail"
     reset: bool = False
+    whole: bool = False
+    previous: bool = False
+    keep_previous: bool | None = None
 
     def __post_init__(self) -> None:
         place = Place(self.jail)
