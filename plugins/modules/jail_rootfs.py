@@ -17,6 +17,7 @@ description:
     root file system that is built for it alone.
   - A template is never changed. When its source changes, a new generation is built; each jail keeps to the generation
     that it was cloned from until it is reset, and a generation that no jail needs any more is removed.
+  - A reset can keep what it replaces, so that there is a way back to exactly that, see O(keep_previous).
   - What is built appears complete or not at all, whatever happens to the build.
   - "An archive is unpacked by a process that sees nothing of the host. It is refused as a whole if an entry has an
     absolute name or climbs out with C(..), lies behind a link, is there twice, links to a file outside, is a device, or
@@ -30,6 +31,7 @@ attributes:
     support: partial
     details:
       - O(state=reset) throws away the changes in a jail at each run.
+      - O(state=previous) goes back once; the next time there is nothing to go back to, and it fails.
 options:
   jail:
     description:
@@ -113,14 +115,32 @@ options:
       - V(latest) is up to date. A template gets a new generation if its package sources have newer packages than it,
         or its archive is another. A jail on an older generation of its template is reset to the newest one.
       - V(reset) is for a jail, made anew from O(source). Everything that was changed in it is lost.
+      - V(previous) is for a jail, the root file system that it had before the last reset that was told to keep it, with
+        every change that had been made in it. The one that it has now is removed.
       - V(absent) is gone. A template on which jails stand is not removed.
     type: str
     choices:
       - present
       - latest
       - reset
+      - previous
       - absent
     default: present
+  keep_previous:
+    description:
+      - Whether a jail's root file system is kept aside when O(state=latest) or O(state=reset) makes it anew, for
+        O(state=previous) to bring it back. It takes the space of what was written in the jail, and holds the template's
+        generation that it stands on. There is one at most; the next reset replaces or removes it.
+      - V(false) also removes one that is kept. Without this option a reset keeps nothing, and everything else leaves
+        what is kept.
+    type: bool
+  generation:
+    description:
+      - The generation of O(template) that is to be the current one, from which jails are cloned and to which
+        O(state=latest) brings them. It has to be there, see RV(template.generations).
+      - This is the way back from a build that turned out to be bad. Newer generations are not taken up again, and stay
+        only as long as jails stand on them.
+    type: str
   apply:
     description:
       - What may be done to a running jail when its root file system is to be made anew.
@@ -169,6 +189,29 @@ EXAMPLES = r"""
     state: reset
     apply: restart
 
+- name: Move a jail to the newest generation, and keep the way back
+  hosting.jails.jail_rootfs:
+    jail: web1
+    state: latest
+    keep_previous: true
+    apply: restart
+
+- name: Go back to exactly what was there before
+  hosting.jails.jail_rootfs:
+    jail: web1
+    state: previous
+    apply: restart
+
+- name: Give up the way back, and the space that it takes
+  hosting.jails.jail_rootfs:
+    jail: web1
+    keep_previous: false
+
+- name: Have jails cloned from an earlier build again
+  hosting.jails.jail_rootfs:
+    template: debian
+    generation: 20261121T093000-123456
+
 - name: Remove a template that no jail stands on
   hosting.jails.jail_rootfs:
     template: appliance
@@ -184,7 +227,10 @@ actions:
   elements: str
   sample: ["template.build debian: from packages nginx-light"]
 template:
-  description: The template as it is now. In check mode with the source that it would have.
+  description:
+    - The template as it is now. In check mode with the source that it would have.
+    - C(generation) is the current one of all its C(generations); C(jails) stand on one of them, or keep a root file
+      system that does.
   returned: O(template) was said
   type: dict
   sample:
@@ -192,6 +238,7 @@ template:
     state: present
     source: {packages: {include: [nginx-light]}}
     generation: 20261121T093000-123456
+    generations: [20261114T093000-123456, 20261121T093000-123456]
     created: "2026-11-21T09:30:00Z"
     directory: /var/lib/jails/templates/debian/20261121T093000-123456/rootfs
     jails: [web1, web2]
@@ -229,7 +276,7 @@ from ..module_utils._model.names import jail_name
 from ..module_utils._model.options import argument_spec, given
 from ..module_utils._model.wanted import Wanted
 
-STATES = ("present", "latest", "reset", "absent")
+STATES = ("present", "latest", "reset", "previous", "absent")
 
 
 def of_template(module: AnsibleModule) -> dict[str, Any]:
@@ -237,12 +284,19 @@ def of_template(module: AnsibleModule) -> dict[str, Any]:
     from ..module_utils._engine.rootfs import template_task
 
     parameters = module.params
-    if parameters["state"] == "reset":
+    if parameters["state"] in ("reset", "previous"):
         raise DocumentError(
-            "", "state", "a template is never changed, so there is nothing to reset", "use state: latest"
+            "",
+            "state",
+            "a template is never changed, so there is nothing to reset or to bring back",
+            "use state: latest for a new generation, and generation for an earlier one",
         )
     return template_task.converge(
-        parameters["template"], state=parameters["state"], source=parameters["source"], check=module.check_mode
+        parameters["template"],
+        state=parameters["state"],
+        source=parameters["source"],
+        generation=parameters["generation"],
+        check=module.check_mode,
     )
 
 
@@ -252,11 +306,22 @@ def of_jail(module: AnsibleModule) -> dict[str, Any]:
     name, state = jail_name(parameters["jail"], path="jail"), parameters["state"]
     wanted = Wanted(
         jail=name,
-        given={"rootfs": {}} if state == "absent" else given("rootfs", parameters),
+        given=_given(name, state, parameters),
         part="rootfs",
         reset=state == "reset" or (state == "latest" and on_old_generation(name)),
+        previous=state == "previous",
+        keep_previous=parameters["keep_previous"],
     )
     return converge(wanted, apply_mode=parameters["apply"], check=module.check_mode)
+
+
+def _given(name: str, state: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    from ..module_utils._engine.rootfs import previous
+
+    if state == "absent":
+        return {"rootfs": {}}
+    kept = previous.read(name) if state == "previous" else None
+    return {"rootfs": {"source": kept.source}} if kept else given("rootfs", parameters)
 
 
 def on_old_generation(jail: str) -> bool:
@@ -275,10 +340,12 @@ def main() -> None:
         "jail": {"type": "str"},
         "template": {"type": "str"},
         "state": {"type": "str", "choices": list(STATES), "default": "present"},
+        "keep_previous": {"type": "bool"},
+        "generation": {"type": "str"},
     }
     module = AnsibleModule(
         argument_spec=spec,
-        mutually_exclusive=[("jail", "template")],
+        mutually_exclusive=[("jail", "template"), ("jail", "generation"), ("source", "generation")],
         required_one_of=[("jail", "template")],
         supports_check_mode=True,
     )

@@ -67,7 +67,16 @@ def _create_rootfs(action: Action) -> None:
 
 
 def _reset_rootfs(action: Action) -> None:
-    roots.reset(action.jail, action.arguments["source"], uid_base=allocations.claim(action.jail).uid_base)
+    uid_base = allocations.claim(action.jail).uid_base
+    roots.reset(action.jail, action.arguments["source"], uid_base=uid_base, keep=action.arguments["keep"])
+
+
+def _restore_rootfs(action: Action) -> None:
+    roots.bring_back(action.jail)
+
+
+def _forget_rootfs(action: Action) -> None:
+    roots.forget_previous(action.jail)
 
 
 def _remove_rootfs(action: Action) -> None:
@@ -117,6 +126,8 @@ _EXECUTORS: dict[str, Callable[[Action], None]] = {
     "document.remove": _remove_document,
     "rootfs.create": _create_rootfs,
     "rootfs.reset": _reset_rootfs,
+    "rootfs.restore": _restore_rootfs,
+    "rootfs.forget": _forget_rootfs,
     "rootfs.remove": _remove_rootfs,
     "network.create": _ensure_network,
     "network.change": _ensure_network,

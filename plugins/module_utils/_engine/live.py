@@ -30,6 +30,7 @@ def observe(name: str, document: Mapping[str, Any] | None) -> Live:
         unenforced=_unenforced(),
         network=network.observe(name, full),
         rootfs=_source(name),
+        previous=_previous(name),
         restart_pending=status.awaits_restart(state),
         detail=state.message if state and run_state in ("failed", "stuck") else "",
     )
@@ -42,6 +43,11 @@ def _has_remains(name: str) -> bool:
 
 def _source(name: str) -> Mapping[str, Any] | None:
     manifest = manifests.read_root(directories.manifest(name))
+    return manifest.source if manifest else None
+
+
+def _previous(name: str) -> Mapping[str, Any] | None:
+    manifest = manifests.read_root(f"{directories.previous(name)}/rootfs.json")
     return manifest.source if manifest else None
 
 

@@ -15,6 +15,8 @@ KINDS = (
     "document.remove",
     "rootfs.create",
     "rootfs.reset",
+    "rootfs.restore",
+    "rootfs.forget",
     "rootfs.remove",
     "network.create",
     "network.change",
@@ -36,7 +38,8 @@ class Action:
     ``arguments`` is all that the executor needs besides the jail's name:
 
     * document.write: ``document`` (canonical)
-    * rootfs.create, rootfs.reset: ``source`` (canonical)
+    * rootfs.create, rootfs.reset: ``source`` (canonical); rootfs.reset: ``keep`` (whether what it replaces is kept)
+    * rootfs.restore: ``source`` of the kept one, which comes back
     * network.create, network.change: ``document`` (effective), ``occupied`` (whether processes live in the network)
     * limits.set: ``limits`` (canonical, all that are to be in force)
     * jail.start: ``document`` (effective)

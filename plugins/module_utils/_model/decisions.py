@@ -40,6 +40,7 @@ class Decisions:
         self.full = effective(document)
         self.in_force = effective(live.started or stored or document)
         self.resets = wanted.reset and live.rootfs is not None
+        self.returns = wanted.previous
         self.reasons = self._reasons()
         self.stops = self._stops(may_restart)
         self.starts = self._starts()
@@ -74,6 +75,8 @@ class Decisions:
             return []
         pending = [found for found in differences(self.in_force, self.full) if found.effect == RESTART]
         reasons = [f"{difference.line()} needs a restart" for difference in pending]
+        if self.returns:
+            return [*reasons, "rootfs: the way back to the root file system of before needs a restart"]
         return [*reasons, "rootfs: a reset needs a restart"] if self.resets else reasons
 
     def _stops(self, may_restart: bool) -> bool:

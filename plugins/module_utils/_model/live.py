@@ -37,8 +37,8 @@ class Live:
     running jail was started with. ``limits`` are those of the control group in canonical form, those that are at the
     kernel's default left out, and None when there is no group; ``unenforced`` names the limits that this host has no
     controller for, so that they never count as drift. ``rootfs`` is the canonical source that the root file system was
-    made from. ``restart_pending`` says that the engine died between the stop and the start of a restart. ``detail``
-    says more about the state, for people.
+    made from, ``previous`` that of the one that was kept at its last reset. ``restart_pending`` says that the engine
+    died between the stop and the start of a restart. ``detail`` says more about the state, for people.
     """
 
     state: str = "absent"
@@ -47,6 +47,7 @@ class Live:
     unenforced: tuple[str, ...] = ()
     network: NetworkLive | None = None
     rootfs: Mapping[str, Any] | None = None
+    previous: Mapping[str, Any] | None = None
     restart_pending: bool = False
     detail: str = ""
 

@@ -23,7 +23,9 @@ def rootfs_actions(decisions: Decisions) -> Iterator[Action]:
     if not decisions.concerns("rootfs"):
         return
     source, made_from = decisions.full["rootfs"].get("source"), decisions.live.rootfs
-    if source is None:
+    if decisions.returns:
+        yield from _return(decisions)
+    elif source is None:
         if made_from is not None and clears_rootfs(decisions):
             yield _removal(decisions)
     elif made_from is None:
@@ -32,6 +34,8 @@ def rootfs_actions(decisions: Decisions) -> Iterator[Action]:
         _refuse_other_source(decisions, source, made_from)
     elif not decisions.occupied:
         yield _making("rootfs.reset", REBUILD, decisions)
+    if decisions.wanted.keep_previous is False and decisions.live.previous is not None and not decisions.resets:
+        yield Action("rootfs.forget", decisions.wanted.jail, LIVE, "rootfs", "the one of before the last reset")
 
 
 def refuse_start_without_root(decisions: Decisions) -> None:
@@ -49,9 +53,21 @@ def clears_rootfs(decisions: Decisions) -> bool:
     return "rootfs" in decisions.wanted.given and "rootfs" not in decisions.document
 
 
+def _return(decisions: Decisions) -> Iterator[Action]:
+    kept = decisions.live.previous
+    if kept is None:
+        raise decisions.place.at("rootfs").error(
+            "no root file system of before is kept", "say keep_previous: true when it is made anew"
+        )
+    if not decisions.occupied:
+        summary = f"to the one of before, from {_named(kept)}"
+        yield Action("rootfs.restore", decisions.wanted.jail, REBUILD, "rootfs", summary, {"source": kept})
+
+
 def _making(kind: str, effect: str, decisions: Decisions) -> Action:
     source = decisions.document["rootfs"]["source"]
-    return Action(kind, decisions.wanted.jail, effect, "rootfs", f"from {_named(source)}", {"source": source})
+    arguments = {"source": source, "keep": bool(decisions.wanted.keep_previous)}
+    return Action(kind, decisions.wanted.jail, effect, "rootfs", f"from {_named(source)}", arguments)
 
 
 def _removal(decisions: Decisions) -> Action:

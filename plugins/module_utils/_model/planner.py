@@ -70,7 +70,7 @@ def _document(wanted: Wanted, stored: Mapping[str, Any] | None) -> Mapping[str, 
 
 
 def _refuse_if_stuck(decisions: Decisions) -> None:
-    if decisions.live.state == "stuck" and (decisions.starts or decisions.resets):
+    if decisions.live.state == "stuck" and (decisions.starts or decisions.resets or decisions.returns):
         raise decisions.place.at("state").error(
             f"the jail is stuck: {decisions.live.detail or 'it has processes that cannot be killed'}",
             "say state: stopped until that succeeds, or reboot the host",

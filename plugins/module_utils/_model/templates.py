@@ -11,7 +11,7 @@ from typing import Any
 
 from .defaults import effective
 from .options_rootfs import SOURCE
-from .place import Place
+from .place import Place, shown
 
 STATES = ("present", "latest", "absent")
 
@@ -22,17 +22,19 @@ class TemplateLive:
 
     ``source`` is the canonical source that its current generation was built from, None when there is no template.
     ``outdated`` is what a new build would bring, a line each; it is only looked at for the state ``latest``.
-    ``jails`` stand on one of its generations.
+    ``jails`` stand on one of its generations. ``generation`` is the current one of all its ``generations``.
     """
 
     source: Mapping[str, Any] | None = None
     outdated: Sequence[str] = ()
     jails: Sequence[str] = ()
+    generation: str = ""
+    generations: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class TemplateAction:
-    """One step: ``template.build`` or ``template.remove``."""
+    """One step: ``template.build``, ``template.switch`` (to another generation) or ``template.remove``."""
 
     kind: str
     template: str
@@ -68,13 +70,16 @@ def _comparable(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plan_template(
-    name: str, *, state: str, source: Mapping[str, Any] | None, live: TemplateLive
+    name: str, *, state: str, source: Mapping[str, Any] | None, live: TemplateLive, generation: str | None = None
 ) -> list[TemplateAction]:
     """What leads from what is to what is wanted; an empty list when nothing does.
 
-    ``source`` may be None for ``absent``, and for ``latest`` of a template that is there. Raises DocumentError for a
-    source that is missing and for the removal of a template that jails stand on.
+    ``source`` may be None for ``absent``, for ``latest`` of a template that is there, and with a ``generation`` that is
+    to be the current one. Raises DocumentError for a source that is missing, a generation that is not there, and for
+    the removal of a template that jails stand on.
     """
+    if generation is not None:
+        return _switch(name, state, generation, live)
     if state == "absent":
         return _removal(name, live)
     if source is None and (live.source is None or state == "present"):
@@ -86,6 +91,18 @@ def plan_template(
     if state == "latest" and live.outdated:
         return [TemplateAction("template.build", name, "; ".join(live.outdated))]
     return []
+
+
+def _switch(name: str, state: str, generation: str, live: TemplateLive) -> list[TemplateAction]:
+    place = Place("", "generation")
+    if state != "present":
+        raise place.error(f"makes no sense with state {state}", "say state: present")
+    if generation not in live.generations:
+        there = f"there are {', '.join(live.generations)}" if live.generations else "there is no such template"
+        raise place.error(f"template {name} has no generation {shown(generation)}", there)
+    if generation == live.generation:
+        return []
+    return [TemplateAction("template.switch", name, f"to generation {generation}, from {live.generation}")]
 
 
 def _removal(name: str, live: TemplateLive) -> list[TemplateAction]:

@@ -16,6 +16,7 @@ ROOTS = f"{places.STATE}/roots"
 
 # A dot cannot start a jail's or a template's name, so nothing of ours collides with one of theirs.
 _LOCKS = f"{places.RUNTIME}/.templates"
+_PREVIOUS = ".previous."
 
 
 def template(name: str) -> str:
@@ -36,6 +37,16 @@ def root(jail: str) -> str:
 def manifest(jail: str) -> str:
     """What a jail's root stands on; there is a root when, and only when, this file is there."""
     return f"{ROOTS}/{jail}/rootfs.json"
+
+
+def previous(jail: str) -> str:
+    """Directory of the root that a jail had before its last reset, where that was to be kept."""
+    return f"{ROOTS}/{_PREVIOUS}{jail}"
+
+
+def jail_of_previous(entry: str) -> str:
+    """The jail whose kept root an entry of ROOTS is, empty for any other entry."""
+    return entry[len(_PREVIOUS) :] if entry.startswith(_PREVIOUS) else ""
 
 
 def build_lock(name: str) -> str:

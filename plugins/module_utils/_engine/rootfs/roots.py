@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ from ..._kernel.errors import KernelError
 from ..._model.templates import same_source
 from .. import store
 from ..errors import EngineError
-from . import bases, directories, full_disk, leftovers, manifests, overlay, templates
+from . import bases, directories, full_disk, leftovers, manifests, overlay, previous, templates
 from .manifests import RootManifest
 from .overlay import Layers
 
@@ -67,12 +67,16 @@ def prepare(jail: str, source: Mapping[str, Any], *, uid_base: int) -> RootManif
     return present
 
 
-def reset(jail: str, source: Mapping[str, Any], *, uid_base: int) -> RootManifest:
+def reset(jail: str, source: Mapping[str, Any], *, uid_base: int, keep: bool = False) -> RootManifest:
     """Make a jail's root anew: every change made in it is gone, and a clone stands on its template's newest generation.
 
-    Where it stands on the right thing already, only its upper layer is thrown away.
+    Where it stands on the right thing already, only its upper layer is thrown away. ``keep``: the root of before stays
+    beside it for bring_back(); else one that was kept before goes as well, for the way there would skip a reset.
     """
     leftovers.sweep(directories.ROOTS, jail)
+    if keep:
+        return _make(jail, source, uid_base, keep=True)
+    forget_previous(jail)
     present = read(jail)
     if present and present.uid_base == uid_base and same_source(present.source, source) and not is_stale(present):
         directory = directories.root(jail)
@@ -84,8 +88,26 @@ def reset(jail: str, source: Mapping[str, Any], *, uid_base: int) -> RootManifes
     return _make(jail, source, uid_base)
 
 
+def bring_back(jail: str) -> None:
+    """Give a jail the root that it had before its last reset, with every change that had been made in it."""
+    leftovers.sweep(directories.ROOTS, jail)
+    replaced = _template_of(jail)
+    with templates.references():
+        previous.bring_back(jail)
+    if replaced:
+        templates.prune(replaced)
+
+
+def forget_previous(jail: str) -> None:
+    """Remove the root that was kept at the last reset, and the template generation that only it stood on."""
+    template = _template(previous.read, jail)
+    if previous.forget(jail) and template:
+        templates.prune(template)
+
+
 def remove(jail: str) -> bool:
     """Remove a jail's root; whether there was one. A template generation that nobody else stands on goes with it."""
+    forget_previous(jail)
     present = os.path.isdir(directories.root(jail))
     template = _template_of(jail)
     leftovers.discard(directories.root(jail))
@@ -126,7 +148,8 @@ def is_stale(manifest: RootManifest) -> bool:
 def describe(jail: str) -> dict[str, Any] | None:
     """What people want to know of a jail's root: source, template generation, whether a newer one exists, its own size.
 
-    ``used`` is what the upper layer takes on disk, in bytes. None when there is no root.
+    ``used`` is what the upper layer takes on disk, in bytes. ``previous`` is the root that was kept at the last reset.
+    None when there is no root.
     """
     manifest = read(jail)
     if manifest is None:
@@ -139,10 +162,23 @@ def describe(jail: str) -> dict[str, Any] | None:
         "stale": is_stale(manifest),
         "directory": directories.root(jail),
         "used": file_systems.disk_usage(f"{directories.root(jail)}/upper"),
+        "previous": _describe_previous(jail),
     }
 
 
-def _make(jail: str, source: Mapping[str, Any], uid_base: int) -> RootManifest:
+def _describe_previous(jail: str) -> dict[str, Any] | None:
+    manifest = previous.read(jail)
+    if manifest is None:
+        return None
+    return {
+        "source": dict(manifest.source),
+        "created": manifest.created,
+        "generation": manifest.generation,
+        "used": file_systems.disk_usage(f"{directories.previous(jail)}/upper"),
+    }
+
+
+def _make(jail: str, source: Mapping[str, Any], uid_base: int, *, keep: bool = False) -> RootManifest:
     store.prepare_directories()
     files.make_directory(directories.ROOTS)
     overlay.refuse_unfit_file_system(jail, directories.ROOTS)
@@ -151,7 +187,7 @@ def _make(jail: str, source: Mapping[str, Any], uid_base: int) -> RootManifest:
     partial = leftovers.new_partial(directories.ROOTS, jail)
     try:
         with _on_file_system(jail, "making the root file system"):
-            made = _clone(manifest, partial) if source.get("template") else _build(manifest, partial)
+            made = _clone(manifest, partial, keep) if source.get("template") else _build(manifest, partial, keep)
     finally:
         trees.remove_tree(partial)
     if replaced:
@@ -159,7 +195,7 @@ def _make(jail: str, source: Mapping[str, Any], uid_base: int) -> RootManifest:
     return made
 
 
-def _clone(manifest: RootManifest, partial: str) -> RootManifest:
+def _clone(manifest: RootManifest, partial: str, keep: bool) -> RootManifest:
     """The reference to the generation is there before anybody can prune it: both hold the same lock."""
     name = manifest.source["template"]
     with templates.references():
@@ -167,27 +203,38 @@ def _clone(manifest: RootManifest, partial: str) -> RootManifest:
         if generation is None:
             raise _no_template(manifest.jail, name)
         manifest = replace(manifest, template=name, generation=generation.generation)
-        return _put_in_place(manifest, partial, lower=templates.rootfs(generation))
+        _complete(manifest, partial, lower=templates.rootfs(generation))
+        return _put_in_place(manifest, partial, keep)
 
 
-def _build(manifest: RootManifest, partial: str) -> RootManifest:
+def _build(manifest: RootManifest, partial: str, keep: bool) -> RootManifest:
     base = f"{partial}/base"
     os.mkdir(base, 0o700)
     with _blaming_source(manifest.jail):
         facts = bases.fill(base, manifest.source, shared=False)
-    return _put_in_place(replace(manifest, facts=facts), partial, lower=f"{base}/rootfs")
+    manifest = replace(manifest, facts=facts)
+    _complete(manifest, partial, lower=f"{base}/rootfs")
+    with templates.references():
+        return _put_in_place(manifest, partial, keep)
 
 
-def _put_in_place(manifest: RootManifest, partial: str, *, lower: str) -> RootManifest:
-    """Everything durable first, then one rename; an older root of the jail is out of the way just before it."""
+def _complete(manifest: RootManifest, partial: str, *, lower: str) -> None:
+    """Everything durable, before it is renamed into place."""
     from ..._kernel import write_barriers
 
     overlay.make_layers(partial, lower=lower, owner=manifest.uid_base)
     manifests.write(f"{partial}/rootfs.json", manifest)
     if not manifest.template:
         write_barriers.sync_file_system(partial)
+
+
+def _put_in_place(manifest: RootManifest, partial: str, keep: bool) -> RootManifest:
+    """One rename; an older root of the jail is out of the way just before it. The caller holds the references."""
     path = directories.root(manifest.jail)
-    leftovers.discard(path)
+    if keep:
+        previous.set_aside(manifest.jail)
+    else:
+        leftovers.discard(path)
     os.rename(partial, path)
     files.sync_directory(directories.ROOTS)
     return manifest
@@ -201,9 +248,13 @@ def _existing(jail: str) -> RootManifest:
 
 
 def _template_of(jail: str) -> str:
+    return _template(read, jail)
+
+
+def _template(reader: Callable[[str], RootManifest | None], jail: str) -> str:
     """The template under a root that may be damaged: then its old generations stay until the next prune."""
     try:
-        manifest = read(jail)
+        manifest = reader(jail)
     except EngineError:
         return ""
     return manifest.template if manifest else ""

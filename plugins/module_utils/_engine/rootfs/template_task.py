@@ -13,15 +13,20 @@ from ..._model.templates import TemplateAction, TemplateLive, parse_source, plan
 from . import archive, templates, updates
 
 
-def converge(name: Any, *, state: str, source: Mapping[str, Any] | None, check: bool) -> dict[str, Any]:
+def converge(
+    name: Any, *, state: str, source: Mapping[str, Any] | None, check: bool, generation: str | None = None
+) -> dict[str, Any]:
     """Bring a template into the state that a task asks for, or say what that would take; the module's result.
+
+    ``generation`` is the finished one that is to be current, whatever its source was.
 
     Raises DocumentError for a name or source that is none, EngineError for what cannot be built or removed.
     """
     name = template_name(name)
     wanted = None if source is None else parse_source(source, template=name)
     before = templates.describe(name)
-    actions = plan_template(name, state=state, source=wanted, live=_observe(name, state, wanted))
+    live = _observe(name, state, wanted)
+    actions = plan_template(name, state=state, source=wanted, live=live, generation=generation)
     if wanted and "archive" in wanted and any(action.kind == "template.build" for action in actions):
         archive.refuse_unreadable(wanted["archive"]["path"])
     if check:
@@ -29,7 +34,7 @@ def converge(name: Any, *, state: str, source: Mapping[str, Any] | None, check: 
     if not actions:
         templates.settle(name)
     for action in actions:
-        _carry_out(action, wanted)
+        _carry_out(action, wanted, generation)
     return _result(name, actions, before, templates.describe(name))
 
 
@@ -41,13 +46,18 @@ def _observe(name: str, state: str, wanted: Mapping[str, Any] | None) -> Templat
     return TemplateLive(
         source=present.source,
         outdated=updates.outdated(present, wanted or present.source) if look else (),
-        jails=sorted(templates.clones(name)),
+        jails=templates.users(name),
+        generation=present.generation,
+        generations=[manifest.generation for manifest in templates.generations(name)],
     )
 
 
-def _carry_out(action: TemplateAction, wanted: Mapping[str, Any] | None) -> None:
+def _carry_out(action: TemplateAction, wanted: Mapping[str, Any] | None, generation: str | None) -> None:
     if action.kind == "template.remove":
         templates.remove(action.template)
+        return
+    if action.kind == "template.switch":
+        templates.switch(action.template, generation or "")
         return
     present = templates.current(action.template)
     source = wanted if wanted is not None else present.source if present else {}
@@ -61,6 +71,8 @@ def _predicted(
         return before
     if actions[0].kind == "template.remove":
         return None
+    if actions[0].kind == "template.switch":
+        return before
     return {**(before or {}), "source": dict(wanted) if wanted is not None else (before or {}).get("source")}
 
 

@@ -15,7 +15,7 @@ from ..._kernel import files, trees
 from ..._model.templates import same_source
 from .. import store
 from ..errors import EngineError
-from . import bases, directories, leftovers, manifests
+from . import bases, directories, leftovers, manifests, previous
 from .manifests import TemplateManifest
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def describe(name: str) -> dict[str, Any] | None:
         "state": "present",
         "source": dict(manifest.source),
         "generation": manifest.generation,
+        "generations": [each.generation for each in generations(name)],
         "created": manifest.created,
         "directory": rootfs(manifest),
-        "jails": sorted(clones(name)),
+        "jails": users(name),
         **facts,
     }
 
@@ -78,6 +79,11 @@ def clones(name: str) -> dict[str, str]:
         if manifest and manifest.template == name:
             found[jail] = manifest.generation
     return found
+
+
+def users(name: str) -> list[str]:
+    """Names of the jails for which a template must stay: they stand on it, or keep an earlier root that does."""
+    return sorted({*clones(name), *previous.on_template(name)})
 
 
 @contextlib.contextmanager
@@ -107,6 +113,21 @@ def build(
         return _finished_before(name, source, instead_of) or _build(name, source)
 
 
+def switch(name: str, identity: str) -> None:
+    """Make a finished generation the current one, and withdraw those that are newer: they are not taken up again.
+
+    A newer one stays only as long as jails stand on it. Raises EngineError: busy, or there is no such generation.
+    """
+    with _waiting(name), _building(name, _MOMENT):
+        found = generations(name)
+        if identity not in [manifest.generation for manifest in found]:
+            raise _error(name, f"there is no generation {identity}", path="generation", remedy=_choices(found))
+        for manifest in found:
+            _withdraw(manifest, manifest.generation > identity)
+        files.write_atomic(f"{directories.template(name)}/current", f"{identity}\n", mode=0o600)
+        prune(name)
+
+
 def settle(name: str) -> None:
     """Remove what a killed builder left, if nobody is building; for runs that have nothing else to do."""
     with contextlib.suppress(files.LockBusy), _building(name, 0):
@@ -116,7 +137,8 @@ def settle(name: str) -> None:
 def prune(name: str) -> list[str]:
     """Remove the generations that are neither current nor under a jail; their names."""
     with references():
-        kept = {manifest.generation for manifest in [current(name)] if manifest} | set(clones(name).values())
+        kept = {manifest.generation for manifest in [current(name)] if manifest}
+        kept |= {*clones(name).values(), *previous.on_template(name).values()}
         stale = [manifest.generation for manifest in generations(name) if manifest.generation not in kept]
         for identity in stale:
             leftovers.discard(directories.generation(name, identity))
@@ -127,7 +149,7 @@ def remove(name: str) -> bool:
     """Remove a template with all its generations; whether there was one. EngineError while jails stand on it."""
     path = directories.template(name)
     with _waiting(name), _building(name, _MOMENT), references():
-        jails = sorted(clones(name))
+        jails = users(name)
         if jails:
             raise _error(
                 name,
@@ -189,7 +211,7 @@ def _finished_before(name: str, source: Mapping[str, Any], instead_of: str) -> T
     for manifest in reversed(generations(name)):
         if manifest.generation <= instead_of:
             return None
-        if same_source(manifest.source, source):
+        if same_source(manifest.source, source) and not _is_withdrawn(manifest):
             _publish(manifest)
             return manifest
     return None
@@ -204,6 +226,25 @@ def _publish(manifest: TemplateManifest) -> None:
 
 def _manifest(name: str, identity: str) -> TemplateManifest | None:
     return manifests.read_template(f"{directories.generation(name, identity)}/manifest.json")
+
+
+def _withdrawn(manifest: TemplateManifest) -> str:
+    return f"{directories.generation(manifest.template, manifest.generation)}/withdrawn"
+
+
+def _is_withdrawn(manifest: TemplateManifest) -> bool:
+    return os.path.exists(_withdrawn(manifest))
+
+
+def _withdraw(manifest: TemplateManifest, withdrawn: bool) -> None:
+    if withdrawn:
+        files.write_atomic(_withdrawn(manifest), "", mode=0o600)
+    else:
+        files.remove_file(_withdrawn(manifest))
+
+
+def _choices(found: list[TemplateManifest]) -> str:
+    return f"there are {', '.join(manifest.generation for manifest in found)}" if found else "build one first"
 
 
 def _remove_if_empty(path: str) -> None:

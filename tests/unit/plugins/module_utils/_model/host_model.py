@@ -34,8 +34,10 @@ def _carry_out(action: Action, host: Host) -> Host:
         return Host(None, Live())
     changes: dict[str, dict[str, Any]] = {
         "rootfs.create": {"rootfs": arguments.get("source")},
-        "rootfs.reset": {"rootfs": arguments.get("source")},
-        "rootfs.remove": {"rootfs": None},
+        "rootfs.reset": {"rootfs": arguments.get("source"), "previous": live.rootfs if arguments.get("keep") else None},
+        "rootfs.restore": {"rootfs": arguments.get("source"), "previous": None},
+        "rootfs.forget": {"previous": None},
+        "rootfs.remove": {"rootfs": None, "previous": None},
         "network.remove": {"network": None},
         "limits.set": {"limits": arguments.get("limits")},
         "jail.freeze": {"state": "frozen"},

@@ -350,6 +350,37 @@ def test_a_reset_of_nothing_makes_it():
     assert kinds(plan(wanted(part="rootfs", reset=True), STORED, replace(STOPPED, rootfs=None))) == ["rootfs.create"]
 
 
+def test_a_reset_keeps_what_it_replaces_only_if_it_is_told_to():
+    for keep in (None, False, True):
+        task = replace(wanted(part="rootfs", reset=True), keep_previous=keep)
+        (action,) = plan(task, STORED, replace(STOPPED, previous={"empty": True})).actions
+        assert (action.kind, action.arguments["keep"]) == ("rootfs.reset", keep is True)
+
+
+def test_the_root_file_system_of_before_comes_back_with_its_source():
+    kept = {"template": "alpine"}
+    task = replace(wanted(part="rootfs", rootfs={"source": kept}), previous=True)
+    live = replace(RUNNING, previous=kept)
+    assert kinds(plan(task, STORED, live)) == ["document.write", "option.defer"]
+    planned = plan(task, STORED, live, "restart")
+    assert kinds(planned) == ["document.write", "jail.stop", "rootfs.restore", "jail.start"]
+    assert planned.actions[2].line() == "rootfs.restore web1: to the one of before, from template alpine"
+    assert planned.after["rootfs"] == {"source": kept}
+
+
+def test_there_is_no_way_back_where_nothing_is_kept():
+    text = refusal(replace(wanted(part="rootfs"), previous=True), STORED, STOPPED)
+    assert text == (
+        "jail web1: rootfs: no root file system of before is kept; say keep_previous: true when it is made anew"
+    )
+
+
+def test_what_is_kept_goes_when_it_is_given_up_and_at_no_other_time():
+    live = replace(RUNNING, previous={"template": "debian"})
+    for keep, expected in ((None, []), (True, []), (False, ["rootfs.forget"])):
+        assert kinds(plan(replace(wanted(part="rootfs"), keep_previous=keep), STORED, live)) == expected
+
+
 def test_a_root_file_system_is_removed_only_when_its_section_is_taken_out():
     assert kinds(plan(wanted(part="rootfs", rootfs={}), STORED, STOPPED)) == ["document.write", "rootfs.remove"]
     without = {name: value for name, value in STORED.items() if name != "rootfs"}

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._model.actions import KINDS
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
@@ -30,7 +32,8 @@ LASTING = {"restarted": "started"}
 @st.composite
 def hosts(draw):
     stored = draw(st.none() | documents())
-    return Host(stored, draw(lives(stored)))
+    kept = draw(st.sampled_from([None, {"template": "debian"}, {"empty": True}]))
+    return Host(stored, replace(draw(lives(stored)), previous=kept))
 
 
 @st.composite
@@ -38,14 +41,15 @@ def tasks(draw):
     """A task about a whole jail, or about one part of it."""
     part = draw(st.sampled_from(["jail", *SECTIONS]))
     said = draw(raw_documents(with_rootfs=False))
+    how = {"reset": draw(st.booleans()), "keep_previous": draw(st.sampled_from([None, False, True]))}
     if part == "jail":
-        return Wanted(JAIL, said, state=draw(STATES), reset=draw(st.booleans()))
-    return Wanted(JAIL, {part: said[part]} if part in said else {}, part=part, reset=draw(st.booleans()))
+        return Wanted(JAIL, said, state=draw(STATES), **how)
+    return Wanted(JAIL, {part: said[part]} if part in said else {}, part=part, **how)
 
 
 def again(task):
     """The same task, without what asks for something to be done each time."""
-    return Wanted(task.jail, task.given, state=LASTING.get(task.state, task.state), part=task.part)
+    return replace(task, state=LASTING.get(task.state, task.state), reset=False)
 
 
 def planned(task, host, apply):
@@ -84,7 +88,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one(task, host, apply, ste
 def test_the_order_of_options_does_not_matter(task, host, apply, random):
     names = list(task.given)
     random.shuffle(names)
-    other = Wanted(JAIL, {name: task.given[name] for name in names}, task.state, task.part, task.reset)
+    other = replace(task, given={name: task.given[name] for name in names})
     assert planned(task, host, apply) == plan(other, host.stored, host.live, apply)
 
 
@@ -98,6 +102,7 @@ def test_no_plan_touches_what_nobody_asked_to_touch(task, host, apply):
         assert name in task.given or found.after[name] == value
     assert not kinds & {"document.remove", "rootfs.remove"}
     assert task.reset or "rootfs.reset" not in kinds
+    assert task.keep_previous is False or "rootfs.forget" not in kinds
     if task.state in (None, "present") and apply == "live":
         assert not kinds & {"jail.start", "jail.stop", "jail.freeze", "jail.thaw"}
     if task.part not in ("jail", "rootfs"):
@@ -128,6 +133,8 @@ ORDER = [
     "jail.stop",
     "rootfs.create",
     "rootfs.reset",
+    "rootfs.restore",
+    "rootfs.forget",
     "network.create",
     "network.change",
     "network.remove",

@@ -59,6 +59,30 @@ def test_a_template_in_use_is_not_removed_and_the_jails_are_named():
         lines("absent", None, TemplateLive(source=NGINX, jails=["web2", "web1"]))
 
 
+def switch(generation, live, state="present"):
+    return [a.line() for a in plan_template("debian", state=state, source=None, live=live, generation=generation)]
+
+
+def test_an_earlier_generation_becomes_the_current_one_once():
+    live = TemplateLive(source=NGINX, generation="2", generations=["1", "2"])
+    assert switch("1", live) == ["template.switch debian: to generation 1, from 2"]
+    assert switch("2", live) == []
+
+
+@pytest.mark.parametrize(
+    ("generation", "state", "live", "said"),
+    [
+        ("3", "present", TemplateLive(source=NGINX, generation="1", generations=["1"]), "'3'; there are 1"),
+        ("1", "present", TemplateLive(), "there is no such template"),
+        ("1", "latest", TemplateLive(source=NGINX, generation="1", generations=["1"]), "makes no sense with state lat"),
+    ],
+)
+def test_a_generation_that_cannot_be_is_an_error_with_its_path(generation, state, live, said):
+    with pytest.raises(DocumentError, match="^generation: ") as caught:
+        switch(generation, live, state)
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize(("state", "live"), [("present", TemplateLive(source=NGINX)), ("latest", TemplateLive())])
 def test_a_missing_source_is_an_error_with_its_path(state, live):
     with pytest.raises(DocumentError, match="source: is missing"):

@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way back from a new root file system, and from a new generation of a template."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import tarfile
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import previous, roots, templates
+from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs.manifests import TemplateManifest
+
+pytestmark = pytest.mark.usefixtures("private_state")
+
+UID_BASE = 600_000
+ROOTS = "/var/lib/jails/roots"
+CLONE = {"template": "debian"}
+
+
+def build(motd: str) -> TemplateManifest:
+    """A new generation that differs from the others in its motd."""
+    path = f"/run/{motd}.tar"
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("etc/motd")
+        info.size = len(motd)
+        tar.addfile(info, io.BytesIO(motd.encode()))
+    return templates.ensure("debian", {"archive": {"path": path}})
+
+
+def write(jail: str, name: str) -> None:
+    with open(f"{roots.overlay_layers(jail).upper}/{name}", "w", encoding="utf-8"):
+        pass
+
+
+def changes(jail: str) -> list[str]:
+    return os.listdir(roots.overlay_layers(jail).upper)
+
+
+def reset(*, keep: bool) -> str:
+    return roots.reset("web1", CLONE, uid_base=UID_BASE, keep=keep).generation
+
+
+@pytest.fixture
+def old() -> str:
+    """The generation that jail web1 stands on, with a file of its own over it."""
+    generation = build("old").generation
+    roots.prepare("web1", CLONE, uid_base=UID_BASE)
+    write("web1", "precious")
+    return generation
+
+
+def killed(function: Callable[[], object]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            function()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_a_reset_keeps_comes_back_with_its_changes_and_its_generation(old: str) -> None:
+    new = build("new").generation
+    assert reset(keep=True) == new
+    assert changes("web1") == []
+    described = roots.describe("web1")
+    assert described
+    assert described["previous"]["generation"] == old
+    assert [each.generation for each in templates.generations("debian")] == [old, new]
+    roots.bring_back("web1")
+    assert changes("web1") == ["precious"]
+    manifest = roots.read("web1")
+    assert manifest
+    assert manifest.generation == old
+    assert os.listdir(ROOTS) == ["web1"]
+    with pytest.raises(EngineError, match="no earlier root file system is kept"):
+        roots.bring_back("web1")
+
+
+def test_a_reset_on_the_same_generation_can_be_undone_too(old: str) -> None:
+    assert reset(keep=True) == old
+    assert changes("web1") == []
+    roots.bring_back("web1")
+    assert changes("web1") == ["precious"]
+
+
+def test_the_way_back_is_given_up_with_the_generation_that_only_it_stood_on(old: str) -> None:
+    new = build("new").generation
+    reset(keep=True)
+    roots.forget_previous("web1")
+    assert previous.read("web1") is None
+    assert [each.generation for each in templates.generations("debian")] == [new]
+    assert os.listdir(ROOTS) == ["web1"]
+
+
+def test_a_reset_that_keeps_nothing_leaves_no_way_back_that_skips_it(old: str) -> None:
+    build("new")
+    reset(keep=True)
+    write("web1", "newer")
+    reset(keep=False)
+    assert previous.read("web1") is None
+    assert os.listdir(ROOTS) == ["web1"]
+
+
+def test_only_one_root_is_kept(old: str) -> None:
+    reset(keep=True)
+    write("web1", "second")
+    reset(keep=True)
+    roots.bring_back("web1")
+    assert changes("web1") == ["second"]
+    assert os.listdir(ROOTS) == ["web1"]
+
+
+def test_a_template_under_a_kept_root_stays(old: str) -> None:
+    roots.reset("web1", CLONE, uid_base=UID_BASE, keep=True)
+    roots.reset("web1", {"empty": True}, uid_base=UID_BASE, keep=True)
+    assert templates.users("debian") == ["web1"]
+    with pytest.raises(EngineError, match="in use by jail web1"):
+        templates.remove("debian")
+    roots.remove("web1")
+    assert templates.users("debian") == []
+    assert os.listdir(ROOTS) == []
+
+
+@pytest.mark.parametrize("moment", ["before it is kept", "before the new one is in place"])
+def test_a_reset_that_is_killed_keeps_what_it_would_have_kept(
+    moment: str, old: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build("new")
+    set_aside = previous.set_aside
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            previous, "set_aside", die if moment == "before it is kept" else lambda jail: [set_aside(jail), die()]
+        )
+        killed(lambda: reset(keep=True))
+    if roots.read("web1"):
+        reset(keep=True)
+    else:
+        roots.prepare("web1", CLONE, uid_base=UID_BASE)
+    assert changes("web1") == []
+    roots.bring_back("web1")
+    assert changes("web1") == ["precious"]
+    assert os.listdir(ROOTS) == ["web1"]
+
+
+def test_a_way_back_that_is_killed_is_gone_to_its_end_by_the_next_run(
+    old: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build("new")
+    reset(keep=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(previous, "_rename", die)
+        killed(lambda: roots.bring_back("web1"))
+    roots.bring_back("web1")
+    assert changes("web1") == ["precious"]
+    assert os.listdir(ROOTS) == ["web1"]
+
+
+def test_an_earlier_generation_is_current_again_and_the_bad_one_goes(old: str) -> None:
+    build("new")
+    templates.switch("debian", old)
+    assert [each.generation for each in templates.generations("debian")] == [old]
+    described = templates.describe("debian")
+    assert described
+    assert described["generation"] == old
+
+
+def test_a_withdrawn_generation_on_which_jails_stand_is_not_taken_up_again(old: str) -> None:
+    bad = build("new").generation
+    roots.prepare("web2", CLONE, uid_base=UID_BASE)
+    templates.switch("debian", old)
+    rebuilt = build("new").generation
+    assert rebuilt not in (bad, old)
+    templates.switch("debian", bad)
+    assert build("new").generation == bad
+
+
+def test_a_generation_that_is_not_there_is_refused_with_those_that_are(old: str) -> None:
+    with pytest.raises(EngineError, match=f"there is no generation 19700101; there are {old}"):
+        templates.switch("debian", "19700101")
