@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._kernel import files, namespaces, sysctls
 from .._kernel.namespace_owner import own
-from .._kernel.rtnetlink import ROUTE_PROTOCOL, Link
+from .._kernel.rtnetlink import ROUTE_PROTOCOL, Link, Reader
 from .._model.allocation import Allocation
 from .._model.live import NetworkLive
 from . import network_state, places
@@ -42,13 +42,14 @@ def namespace_fd(jail: str) -> int | None:
     return namespaces.open_pin(path) if namespaces.is_pinned(path) else None
 
 
-def observe(jail: str, document: Mapping[str, Any] | None = None) -> NetworkLive | None:
+def observe(jail: str, document: Mapping[str, Any] | None = None, *, links: Reader | None = None) -> NetworkLive | None:
     """The network that a jail has now, None where it has none of its own (also in mode host). Costs about 1 ms.
 
     An address counts only where both ends know it. With the effective ``document`` that is meant to be in force,
-    ``up`` says that nothing at all is missing; without it, that what is there is complete in itself.
+    ``up`` says that nothing at all is missing; without it, that what is there is complete in itself. ``links`` is that
+    of network_state.read().
     """
-    facts = network_state.read(jail)
+    facts = network_state.read(jail, links=links)
     if not facts.owner and facts.host is None:
         return None
     mode, own_user_namespace = network_state.mode_of(facts), facts.owner not in (0, own())
@@ -119,17 +120,19 @@ def change(before: Mapping[str, Any], after: Mapping[str, Any], index: int) -> b
     return ensure(after, index)
 
 
-def preflight(document: Mapping[str, Any], *, taken: Mapping[str, str] | None = None) -> None:
+def preflight(
+    document: Mapping[str, Any], *, taken: Mapping[str, str] | None = None, links: Reader | None = None
+) -> None:
     """EngineError for a network that ensure() would refuse; changes nothing, so it comes before the first change.
 
     Refused are an address that is in use on this host, IPv6 where the kernel has none, and any change without
     pyroute2. ``taken`` maps the addresses of the other jails' documents to their names; a caller with many jails asks
-    network_conflicts.taken_addresses() once for all.
+    network_conflicts.taken_addresses() once for all, and gives ``links`` as in network_state.read().
     """
     want = network_state.wanted(document, 0)
     if want.mode == "host":
         return
-    facts = network_state.read(want.jail)
+    facts = network_state.read(want.jail, links=links)
     _refuse_conflicts(want, facts, taken)
     if want.ipv6 and sysctls.read("net/ipv6/conf/all/disable_ipv6") is None:
         number = next(number for number, address in enumerate(want.addresses) if ":" in address)

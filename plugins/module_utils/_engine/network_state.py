@@ -10,6 +10,7 @@ Everything here is cheap and changes nothing: a run that finds nothing to do nev
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -149,27 +150,32 @@ def canonical_prefix(text: str) -> str:
     return f"{socket.inet_ntop(family, socket.inet_pton(family, ip))}/{bits or full}"
 
 
-def read(jail: str, *, link_name: str = "") -> Facts:
+def read(jail: str, *, link_name: str = "", links: Reader | None = None) -> Facts:
     """Look at everything that belongs to a jail's network.
 
     ``link_name`` is the host end's name where that is known. Without it, a host end that has lost its peer is looked
-    for among all links of the host, which takes the longer the more jails there are.
+    for among all links of the host, which takes the longer the more jails there are. ``links`` knows them: who looks
+    at many jails gives a Snapshot.
     """
-    path = places.namespace(jail, "net")
-    if not namespaces.is_pinned(path):
-        with Reader() as host:
+    with contextlib.nullcontext(links) if links else Reader() as host:
+        path = places.namespace(jail, "net")
+        if not namespaces.is_pinned(path):
             return Facts(0, None, _marked_end(host, jail, link_name), None, False)
-    with files.closing(namespaces.open_pin(path)) as fd, Reader() as host:
-        with namespaces.visiting(fd, namespaces.NEWNET):
-            inside = Reader()
-        with inside:
-            loopback, link = inside.link(index=_LOOPBACK_INDEX), inside.link(name=JAIL_LINK)
-            peer = _peer_of(host, link, host.namespace_id(fd)) if link else None
-            jail_end = _end(inside, link) if link else None
-        if peer is not None and peer.alias in ("", mark(jail)):
-            return Facts(owner(fd), loopback, _end(host, peer), jail_end, True)
-        alone = loopback is not None and _recorded_mode(loopback) == "none" and not (link or link_name)
-        return Facts(owner(fd), loopback, None if alone else _marked_end(host, jail, link_name), jail_end, False)
+        with files.closing(namespaces.open_pin(path)) as fd:
+            return _read_pinned(jail, fd, host, link_name)
+
+
+def _read_pinned(jail: str, fd: int, host: Reader, link_name: str) -> Facts:
+    with namespaces.visiting(fd, namespaces.NEWNET):
+        inside = Reader()
+    with inside:
+        loopback, link = inside.link(index=_LOOPBACK_INDEX), inside.link(name=JAIL_LINK)
+        peer = _peer_of(host, link, host.namespace_id(fd)) if link else None
+        jail_end = _end(inside, link) if link else None
+    if peer is not None and peer.alias in ("", mark(jail)):
+        return Facts(owner(fd), loopback, _end(host, peer), jail_end, True)
+    alone = loopback is not None and _recorded_mode(loopback) == "none" and not (link or link_name)
+    return Facts(owner(fd), loopback, None if alone else _marked_end(host, jail, link_name), jail_end, False)
 
 
 def _peer_of(host: Reader, inside: Link, namespace: int | None) -> Link | None:

@@ -140,7 +140,7 @@ class Reader:
         return [_parse_link(body) for body in self._ask(_RTM_GETLINK, _NLM_F_DUMP, request, _RTM_NEWLINK, "links")]
 
     def addresses(self, link: int) -> list[Address]:
-        """Addresses of one link, both families; none where the link is gone."""
+        """Addresses of one link, both families; none where the link is gone. 0 stands for all links."""
         request = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, link)
         try:
             bodies = self._ask(_RTM_GETADDR, _NLM_F_DUMP, request, _RTM_NEWADDR, f"addresses of link {link}")
@@ -151,12 +151,13 @@ class Reader:
         return [_parse_address(body) for body in bodies]
 
     def routes(self, link: int) -> list[Route]:
-        """Routes of the main table through one link, both families."""
+        """Routes of the main table through one link, both families. 0 stands for all links."""
         found: list[Route] = []
         for family in (socket.AF_INET, socket.AF_INET6):
-            request = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0) + _pack(
-                [(_RTA_TABLE, struct.pack("=I", RT_TABLE_MAIN)), (_RTA_OIF, struct.pack("=I", link))]
-            )
+            filters = [(_RTA_TABLE, struct.pack("=I", RT_TABLE_MAIN))]
+            if link:
+                filters.append((_RTA_OIF, struct.pack("=I", link)))
+            request = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0) + _pack(filters)
             try:
                 bodies = self._ask(_RTM_GETROUTE, _NLM_F_DUMP, request, _RTM_NEWROUTE, f"routes of link {link}")
             except KernelError as error:
