@@ -34,9 +34,10 @@ options:
     description:
       - What to return of each jail.
       - V(status) is always there, as the row itself. Each of the others adds a key of its name.
+      - V(templates) is not about a jail, it adds RV(templates) to the result.
     type: list
     elements: str
-    choices: [status, processes, resources, network, privileges, disk, document]
+    choices: [status, processes, resources, network, privileges, disk, document, templates]
     default: [status]
 seealso:
   - module: hosting.jails.jail
@@ -140,12 +141,28 @@ jails:
       description: Its root file system. C(used) is what the jail itself has written, in bytes.
       returned: O(gather) has V(disk)
       type: dict
-      sample: {source: {template: debian}, template: debian, stale: false, used: 65536}
+      sample: {source: {template: debian}, template: debian, stale: false, used: 65536, previous: null}
     document:
       description: Its document, with values that look like secrets hidden.
       returned: O(gather) has V(document)
       type: dict
       sample: {name: web1, command: [nginx]}
+templates:
+  description:
+    - The templates of the host, sorted by name, as M(hosting.jails.jail_rootfs) returns them but for C(packages).
+  returned: O(gather) has V(templates)
+  type: list
+  elements: dict
+  sample:
+    - name: debian
+      state: present
+      source: {packages: {include: [nginx-light]}}
+      generation: 20261121T093000-123456
+      generations: [20261121T093000-123456]
+      created: "2026-11-21T09:30:00Z"
+      directory: /var/lib/jails/templates/debian/20261121T093000-123456/rootfs
+      jails: [web1]
+      suite: bookworm
 """
 
 from typing import Any
@@ -166,7 +183,10 @@ def look(module: AnsibleModule) -> dict[str, Any]:
             raise EngineError(name, "there is no such jail on this host", path=f"names[{number}]")
     rows = [report.describe(name, tuple(module.params["gather"])) for name in sorted(set(wanted))]
     labels = module.params["labels"]
-    return {"changed": False, "jails": [row for row in rows if labels.items() <= row["labels"].items()]}
+    found = {"changed": False, "jails": [row for row in rows if labels.items() <= row["labels"].items()]}
+    if "templates" in module.params["gather"]:
+        found["templates"] = report.describe_templates()
+    return found
 
 
 def main() -> None:

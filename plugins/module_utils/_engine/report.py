@@ -15,7 +15,7 @@ from .._model.document import effective, redacted
 from . import allocations, live, places, status, store
 from .errors import EngineError
 
-GATHER = ("status", "processes", "resources", "network", "privileges", "disk", "document")
+GATHER = ("status", "processes", "resources", "network", "privileges", "disk", "document", "templates")
 
 
 def status_row(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -57,6 +57,24 @@ def describe(name: str, gather: tuple[str, ...] = ("status",)) -> dict[str, Any]
         if subset in gather:
             found[subset] = reader(name, document)
     return found
+
+
+def describe_templates() -> list[dict[str, Any]]:
+    """The templates of this host by name, without their long lists of packages; a damaged one has a ``message``."""
+    from .rootfs import directories
+
+    names = [name for name in directories.entries(directories.TEMPLATES) if not name.startswith(".")]
+    return [row for row in map(_template_row, names) if row]
+
+
+def _template_row(name: str) -> dict[str, Any]:
+    from .rootfs import templates
+
+    try:
+        described = templates.describe(name) or {}
+    except EngineError as error:
+        return {"name": name, "state": "damaged", "message": str(error), "jails": []}
+    return {key: value for key, value in described.items() if key != "packages"}
 
 
 def _read_document(name: str) -> tuple[dict[str, Any] | None, str]:

@@ -163,7 +163,7 @@ def test_a_template_from_an_archive(playbooks: Playbooks, tmp_path: Path) -> Non
 
 
 def test_jail_info_tells_everything_and_changes_nothing(playbooks: Playbooks) -> None:
-    gather = ["status", "processes", "resources", "network", "privileges", "disk", "document"]
+    gather = ["status", "processes", "resources", "network", "privileges", "disk", "document", "templates"]
     secret = {"DB_PASSWORD": "hunter2", "MODE": "fast"}
     with jail(NAME, command=["sleep", "1000"], labels={"customer": "acme"}, environment=secret) as it:
         everything, by_label, none, unknown = playbooks.run(
@@ -179,6 +179,10 @@ def test_jail_info_tells_everything_and_changes_nothing(playbooks: Playbooks) ->
         assert row["resources"]["used"]["pids"] == 2
         assert "NET_BIND_SERVICE" in row["privileges"]["capabilities"]
         assert row["disk"]["template"] == TEMPLATE
+        (used,) = (found for found in everything["templates"] if found["name"] == TEMPLATE)
+        assert NAME in used["jails"]
+        assert "packages" not in used
+        assert "templates" not in by_label
         assert row["document"]["environment"]["MODE"] == "fast"
         assert "hunter2" not in json.dumps(everything)
         assert [found["name"] for found in by_label["jails"]] == [NAME]
