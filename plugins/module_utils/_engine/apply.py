@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .._kernel import namespaces, pidfd
@@ -18,6 +18,7 @@ from .._model.document import effective
 from . import allocations, limits, network, pins, places, status, store
 from . import stop as stopping
 from .errors import EngineError
+from .host_facts import NOTHING_KNOWN, HostFacts
 from .rootfs import roots
 from .store import RuntimeState
 from .supervisor import client, log
@@ -34,22 +35,27 @@ def apply(plan: Plan) -> None:
     Each action is complete by itself or is completed by the same action when the plan is made again, so that a run
     that was killed at any moment is finished by the next one. EngineError or KernelError of the first that fails.
     """
-    for action in plan.actions:
-        _EXECUTORS[action.kind](action)
+    carry_out(plan.actions)
 
 
-def _write_document(action: Action) -> None:
+def carry_out(actions: Iterable[Action], facts: HostFacts = NOTHING_KNOWN) -> None:
+    """Carry out some actions of a plan: see apply(). ``facts`` spares each of them a look at the host."""
+    for action in actions:
+        _EXECUTORS[action.kind](action, facts)
+
+
+def _write_document(action: Action, facts: HostFacts) -> None:
     """Addresses are claimed by the document that names them, so that two tasks at once cannot both have one."""
     document = action.arguments["document"]
     store.prepare_directories()
-    allocations.claim(action.jail)
+    facts.claim(action.jail)
     with store.documents_lock():
         if document.get("ip") != (store.read_document(action.jail) or {}).get("ip"):
             network.preflight(effective(document))
         store.write_document(action.jail, document)
 
 
-def _remove_document(action: Action) -> None:
+def _remove_document(action: Action, _unused: HostFacts) -> None:
     """The document last: what is left until then belongs to a jail that the next run still knows of."""
     name = action.jail
     status.clear_remains(name)
@@ -62,66 +68,66 @@ def _remove_document(action: Action) -> None:
     store.remove_document(name)
 
 
-def _create_rootfs(action: Action) -> None:
-    roots.prepare(action.jail, action.arguments["source"], uid_base=allocations.claim(action.jail).uid_base)
+def _create_rootfs(action: Action, facts: HostFacts) -> None:
+    roots.prepare(action.jail, action.arguments["source"], uid_base=facts.claim(action.jail).uid_base)
 
 
-def _reset_rootfs(action: Action) -> None:
-    uid_base = allocations.claim(action.jail).uid_base
+def _reset_rootfs(action: Action, facts: HostFacts) -> None:
+    uid_base = facts.claim(action.jail).uid_base
     roots.reset(action.jail, action.arguments["source"], uid_base=uid_base, keep=action.arguments["keep"])
 
 
-def _restore_rootfs(action: Action) -> None:
+def _restore_rootfs(action: Action, _unused: HostFacts) -> None:
     roots.bring_back(action.jail)
 
 
-def _forget_rootfs(action: Action) -> None:
+def _forget_rootfs(action: Action, _unused: HostFacts) -> None:
     roots.forget_previous(action.jail)
 
 
-def _remove_rootfs(action: Action) -> None:
+def _remove_rootfs(action: Action, _unused: HostFacts) -> None:
     roots.remove(action.jail)
 
 
-def _ensure_network(action: Action) -> None:
-    allocation = allocations.claim(action.jail)
+def _ensure_network(action: Action, facts: HostFacts) -> None:
+    allocation = facts.claim(action.jail)
     if action.arguments["occupied"]:
         pins.restore(action.jail)
     allocations.ensure_user_namespace(allocation)
-    network.ensure(action.arguments["document"], allocation.index)
+    network.ensure(action.arguments["document"], allocation.index, taken=facts.taken)
 
 
-def _remove_network(action: Action) -> None:
-    allocation = allocations.find(action.jail)
+def _remove_network(action: Action, facts: HostFacts) -> None:
+    allocation = facts.find(action.jail)
     network.remove(action.jail, allocation.index if allocation else None)
 
 
-def _set_limits(action: Action) -> None:
+def _set_limits(action: Action, _unused: HostFacts) -> None:
     limits.set_limits(status.group(action.jail), action.arguments["limits"], jail=action.jail)
 
 
-def _start(action: Action) -> None:
+def _start(action: Action, _unused: HostFacts) -> None:
     client.start(action.jail, dict(action.arguments["document"]))
 
 
-def _stop(action: Action) -> None:
+def _stop(action: Action, _unused: HostFacts) -> None:
     document: Mapping[str, Any] = action.arguments.get("document") or {}
     stopping.stop(action.jail, document or None, restart=bool(action.arguments.get("restart")))
 
 
-def _freeze(action: Action) -> None:
+def _freeze(action: Action, _unused: HostFacts) -> None:
     status.group(action.jail).freeze(True)
 
 
-def _thaw(action: Action) -> None:
+def _thaw(action: Action, _unused: HostFacts) -> None:
     status.group(action.jail).freeze(False)
 
 
-def _defer(action: Action) -> None:
+def _defer(action: Action, _unused: HostFacts) -> None:
     """Nothing is done: the change waits in the document for the next start."""
 
 
-_EXECUTORS: dict[str, Callable[[Action], None]] = {
+_EXECUTORS: dict[str, Callable[[Action, HostFacts], None]] = {
     "document.write": _write_document,
     "document.remove": _remove_document,
     "rootfs.create": _create_rootfs,

@@ -11,24 +11,25 @@ from typing import Any
 from .._kernel.cgroup_limits import KNOBS
 from .._model.document import effective
 from .._model.live import Live
-from . import allocations, limits, network, status, store
+from . import limits, network, status, store
+from .host_facts import NOTHING_KNOWN, HostFacts
 from .rootfs import directories, manifests
 
 
-def observe(name: str, document: Mapping[str, Any] | None) -> Live:
-    """What is true of a jail now; ``document`` is the stored one. Reads only, some milliseconds."""
+def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NOTHING_KNOWN) -> Live:
+    """What is true of a jail now; ``document`` is the stored one. Reads only, a millisecond or two."""
     state = store.read_state(name)
-    if document is None and state is None and not _has_remains(name):
-        return Live(network=network.observe(name), rootfs=_source(name))
+    if document is None and state is None and not _has_remains(name, facts):
+        return Live(network=network.observe(name, links=facts.links), rootfs=_source(name))
     full = effective(document) if document else None
-    run_state = status.run_state(name)
-    started = store.read_started(name) if run_state in ("running", "frozen") else None
+    run_state = status.run_state_of(name, state)
+    started = store.read_started(name, full) if run_state in ("running", "frozen") else None
     return Live(
         state=run_state,
         started=started,
         limits=_limits(name, full),
         unenforced=_unenforced(),
-        network=network.observe(name, full),
+        network=network.observe(name, full, links=facts.links),
         rootfs=_source(name),
         previous=_previous(name),
         restart_pending=status.awaits_restart(state),
@@ -36,9 +37,9 @@ def observe(name: str, document: Mapping[str, Any] | None) -> Live:
     )
 
 
-def _has_remains(name: str) -> bool:
+def _has_remains(name: str, facts: HostFacts) -> bool:
     """Whether a definition was cut short before its document was stored; its ids come before that."""
-    return status.group(name).exists() or allocations.find(name) is not None
+    return status.group(name).exists() or facts.find(name) is not None
 
 
 def _source(name: str) -> Mapping[str, Any] | None:

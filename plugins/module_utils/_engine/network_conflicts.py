@@ -28,6 +28,7 @@ def taken_addresses(jail: str) -> dict[str, str]:
 def refuse_conflicts(want: Wanted, ours: Collection[str], taken: Mapping[str, str] | None) -> None:
     """EngineError for the first address that this host or another jail has already; ``ours`` are live in this one.
 
+    An address that ``taken`` says is to be this very jail's is about to be given up by the jail that still has it.
     The question to the kernel is where it would route a packet for that address, which takes no longer with a
     thousand jails than with one.
     """
@@ -38,12 +39,12 @@ def refuse_conflicts(want: Wanted, ours: Collection[str], taken: Mapping[str, st
             if known.get(address, want.jail) != want.jail:
                 raise conflict(want, number, f"it belongs to jail {known[address]}")
             route = reader.route_to(address.partition("/")[0])
-            use = _use_of(reader, address, route, jail=want.jail) if route else ""
+            use = _use_of(reader, address, route, jail=want.jail, promised=address in known) if route else ""
             if use:
                 raise conflict(want, number, use)
 
 
-def _use_of(reader: Reader, address: str, route: Route, *, jail: str) -> str:
+def _use_of(reader: Reader, address: str, route: Route, *, jail: str, promised: bool) -> str:
     """What a single address is already used for, judged by the route to it; empty if for nothing.
 
     The jail itself may have it since we looked: another task has defined it in the meantime.
@@ -55,7 +56,7 @@ def _use_of(reader: Reader, address: str, route: Route, *, jail: str) -> str:
     if route.to != address:
         return ""
     other = marked_jail(link.alias) if link else ""
-    if other == jail:
+    if other == jail or (other and promised):
         return ""
     return f"it belongs to jail {other}" if other else f"this host routes it through {name}"
 

@@ -38,7 +38,11 @@ def run_state(name: str) -> str:
     ``failed``: the init ended with an error, or a start or stop was cut short. ``stuck``: processes are left that
     even SIGKILL does not end (uninterruptible sleep).
     """
-    state = store.read_state(name)
+    return run_state_of(name, store.read_state(name))
+
+
+def run_state_of(name: str, state: RuntimeState | None) -> str:
+    """The same for a caller who has read the jail's state already."""
     if state is None:
         return "failed" if group(name).is_populated() else "stopped"
     if is_alive(state) and state.phase in ("running", "stopping"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .._kernel import files, trees
@@ -65,21 +66,24 @@ def names() -> list[str]:
     return sorted(entry[: -len(".json")] for entry in entries if entry.endswith(".json") and entry[0] != ".")
 
 
-def read_document(name: str) -> dict[str, Any] | None:
+def read_document(name: str, expected: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """The document of a jail as stored, None where there is none.
 
-    EngineError or DocumentError where somebody has edited it into something else.
+    EngineError or DocumentError where somebody has edited it into something else. One that equals ``expected``, which
+    is canonical, is taken for what it is and not parsed again.
     """
     from .._model.document import normalise
 
     path = places.document(name)
     try:
-        document = files.read_json(path)
+        document: dict[str, Any] | None = files.read_json(path)
     except files.DamagedFile as error:
         raise EngineError(
             name, f"{path} is not valid JSON", remedy="restore it from a copy, or remove it and define the jail again"
         ) from error
-    return None if document is None else normalise(document, jail=name)
+    if document is None or document == expected:
+        return document
+    return normalise(document, jail=name)
 
 
 def write_document(name: str, document: dict[str, Any]) -> None:
@@ -121,13 +125,13 @@ def note_state(name: str, state: RuntimeState) -> None:
         write_state(name, state)
 
 
-def read_started(name: str) -> dict[str, Any] | None:
-    """The effective document that a running jail was started with."""
+def read_started(name: str, expected: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """The effective document that a running jail was started with; ``expected`` is as of read_document()."""
     try:
         document = files.read_json(places.started_document(name))
     except files.DamagedFile:
         return None
-    return document if _is_document(document, name) else None
+    return document if document == expected or _is_document(document, name) else None
 
 
 def _is_document(document: Any, name: str) -> bool:
