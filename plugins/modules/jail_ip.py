@@ -34,7 +34,8 @@ notes:
     that mark.
 requirements:
   - pyroute2 0.7.2 or newer, for the Python that runs the module
-  - a kernel with veth, sch_ingress and cls_bpf for O(mode=vnet)
+  - a kernel with veth, sch_ingress and cls_bpf for O(mode=vnet), and with sch_tbf, ifb and act_mirred for O(bandwidth)
+  - nft, of the package nftables, for O(forwards), O(masquerade) and O(firewall)
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
@@ -108,6 +109,140 @@ options:
           - Address of the gateway.
         type: str
         required: true
+  forwards:
+    description:
+      - Ports of the host that lead to the jail, for connections from other machines, from the host itself, and from
+        jails, over IPv4 and IPv6 as far as the jail has addresses of them.
+      - A port that another jail has, or that a program of the host listens on, is refused.
+      - What connects to the host's loopback addresses stays on the host.
+    type: list
+    elements: dict
+    suboptions:
+      port:
+        description:
+          - Port of the host, or a range of ports such as V(8000-8010).
+        type: str
+        required: true
+      host_address:
+        description:
+          - Address of the host that is listened on. The default is all of them, but those of jails and of loopback.
+        type: str
+      to:
+        description:
+          - Port of the jail; with a range the first of as many. The default is the port of the host.
+        type: int
+      protocol:
+        description:
+          - What is forwarded. The default is V(tcp).
+        type: str
+        choices: [tcp, udp]
+      address:
+        description:
+          - Address of the jail, without a prefix. The default is its first IPv4 address for what comes over IPv4, and
+            its first IPv6 address for what comes over IPv6.
+        type: str
+  masquerade:
+    description:
+      - Whether what the jail sends from a private address to other machines leaves the host under the host's own
+        address. What it sends from an address that the world can answer to is left as it is.
+      - A jail that never said otherwise has V(false).
+    type: bool
+  firewall:
+    description:
+      - What may reach the jail, and what it may reach. A jail without it is open in both directions.
+      - The host enforces it, so the jail's root cannot change it. Answers to connections that were let in or out always
+        pass, as do the errors of ICMP that belong to them and what IPv6 needs to find its neighbours.
+      - Ports and addresses are those of the jail, also for what comes through O(forwards).
+    type: dict
+    suboptions:
+      inbound:
+        description:
+          - What reaches the jail, from anywhere, be it the world, the host, or other jails.
+        type: dict
+        suboptions:
+          policy:
+            description:
+              - What becomes of connections that no rule is about. The default is V(accept).
+            type: str
+            choices: [accept, drop, reject]
+          rules:
+            description:
+              - Rules, of which the first that applies decides.
+            type: list
+            elements: dict
+            suboptions:
+              protocol:
+                description:
+                  - What the rule is about. V(icmp) is ICMP and ICMPv6. The default is everything.
+                type: str
+                choices: [tcp, udp, icmp]
+              ports:
+                description:
+                  - Ports that are connected to, or ranges of ports such as V(8000-8010). The default is all. They need
+                    a protocol that has ports.
+                type: list
+                elements: str
+              from:
+                description:
+                  - Addresses and networks that it comes from. The default is all.
+                type: list
+                elements: str
+              action:
+                description:
+                  - What becomes of it. The default is V(accept).
+                type: str
+                choices: [accept, drop, reject]
+      outbound:
+        description:
+          - What the jail reaches.
+        type: dict
+        suboptions:
+          policy:
+            description:
+              - What becomes of connections that no rule is about. The default is V(accept).
+            type: str
+            choices: [accept, drop, reject]
+          rules:
+            description:
+              - Rules, of which the first that applies decides.
+            type: list
+            elements: dict
+            suboptions:
+              protocol:
+                description:
+                  - What the rule is about. V(icmp) is ICMP and ICMPv6. The default is everything.
+                type: str
+                choices: [tcp, udp, icmp]
+              ports:
+                description:
+                  - Ports that are connected to, or ranges of ports such as V(8000-8010). The default is all. They need
+                    a protocol that has ports.
+                type: list
+                elements: str
+              to:
+                description:
+                  - Addresses and networks that it goes to. The default is all.
+                type: list
+                elements: str
+              action:
+                description:
+                  - What becomes of it. The default is V(accept).
+                type: str
+                choices: [accept, drop, reject]
+  bandwidth:
+    description:
+      - How fast the jail may receive and send, in bits a second, with a suffix V(K), V(M) or V(G) of 1,000s as networks
+        are sold. The default is as fast as it can.
+    type: dict
+    suboptions:
+      ingress:
+        description:
+          - Bits a second that the jail receives, V(10M) being ten million.
+        type: str
+      egress:
+        description:
+          - Bits a second that the jail sends.
+        type: str
   apply:
     description:
       - What may be done to a running jail.

@@ -59,6 +59,16 @@ def parse_destination(value: Any, place: Place) -> str:
         raise place.error(f"{shown(text)} is not a network", remedy) from error
 
 
+def parse_peer(value: Any, place: Place) -> str:
+    """An address or a network with its prefix: ``10.0.0.1`` is ``10.0.0.1/32``."""
+    text = _plain(value, place)
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        remedy = "write an address, or a network such as 10.30.0.0/16 with no bits set after the prefix"
+        raise place.error(f"{shown(text)} is not a network", remedy) from error
+
+
 def parse_mac(value: Any, place: Place) -> str:
     """A unicast MAC address in lowercase with colons."""
     text = parse_text(value, place).lower().replace("-", ":")
@@ -72,6 +82,7 @@ def parse_mac(value: Any, place: Place) -> str:
 JAIL_ADDRESS = Scalar(parse_jail_address, _TEXT_SCHEMA, definition="jail_address")
 ADDRESS = Scalar(parse_address, _TEXT_SCHEMA, definition="address")
 DESTINATION = Scalar(parse_destination, _TEXT_SCHEMA, definition="destination")
+PEER = Scalar(parse_peer, _TEXT_SCHEMA, definition="peer")
 MAC = Scalar(parse_mac, {"type": "string", "pattern": r"^[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?![\s\S])"})
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from .addresses import ADDRESS, DESTINATION, JAIL_ADDRESS, MAC
-from .scalars import Choice, whole_number
+from .options_firewall import BANDWIDTH, FIREWALL, FORWARD
+from .scalars import BOOLEAN, Choice, whole_number
 from .shapes import LIVE, RESTART, ListOf, Option, Record
 from .values import DOMAIN, RESOLVER_OPTION
 
@@ -58,5 +59,16 @@ IP = Record(
     ),
     Option("dns", DNS, "Name resolution in the jail. The default is the host's."),
     Option("routes", ListOf(ROUTE), "Routes of the jail besides those to its host.", effect=LIVE),
-    later=("interface", "gateway", "bridge", "parent", "forwards", "firewall", "bandwidth", "admin"),
+    Option("forwards", ListOf(FORWARD), "Ports of the host that lead to the jail.", effect=LIVE),
+    Option(
+        "masquerade",
+        BOOLEAN,
+        "Whether what the jail sends from a private address to other machines leaves the host under the host's own"
+        " address. What it sends from an address that the world can answer to is left as it is.",
+        effect=LIVE,
+        default=False,
+    ),
+    Option("firewall", FIREWALL, "What may reach the jail, and what it may reach.", effect=LIVE),
+    Option("bandwidth", BANDWIDTH, "How fast the jail may receive and send.", effect=LIVE),
+    later=("interface", "gateway", "bridge", "parent", "admin"),
 )

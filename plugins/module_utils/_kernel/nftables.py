@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""nf_tables, through nft(8) with JSON in and JSON out (libnftables-json(5)): each call is one atomic transaction.
+
+Whether a table is there at all is asked of the kernel itself, in a fraction of a millisecond; a process is started
+only for those that are.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .errors import KernelError
+
+Command = Mapping[str, Any]
+
+_DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
+_TIMEOUT_SECONDS = 60
+
+_NETLINK_NETFILTER = 12
+_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETTABLE = 10, 1
+_NFPROTO_INET = 1
+_NFTA_TABLE_NAME = 1
+_NLM_F_REQUEST, _NLMSG_ERROR = 0x01, 2
+_HEADER = struct.Struct("=IHHII")
+_NFGENMSG = struct.Struct("!BBH")
+_ATTRIBUTE = struct.Struct("=HH")
+_RECEIVE_BYTES = 1 << 14
+
+
+class Refused(KernelError):
+    """nft has not carried out a transaction, nor any part of it; ``message`` is what it said."""
+
+    def __init__(self, operation: str, target: str, message: str) -> None:
+        super().__init__(operation, target, errno.EINVAL)
+        self.args = (operation, target, message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.target}: nft says: {self.message}"
+
+
+def is_available() -> bool:
+    """Whether nft is installed."""
+    return bool(_program())
+
+
+def has_table(name: str) -> bool:
+    """Whether the network namespace that we are in has a table of that name of the family ``inet``."""
+    padded = name.encode() + b"\0"
+    body = _NFGENMSG.pack(_NFPROTO_INET, 0, 0) + _ATTRIBUTE.pack(_ATTRIBUTE.size + len(padded), _NFTA_TABLE_NAME)
+    body += padded + b"\0" * (-len(padded) % 4)
+    kind = _NFNL_SUBSYS_NFTABLES << 8 | _NFT_MSG_GETTABLE
+    request = _HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST, 1, 0) + body
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as asking:
+            asking.settimeout(_TIMEOUT_SECONDS)
+            asking.send(request)
+            answer = asking.recv(_RECEIVE_BYTES)
+    except OSError as error:
+        if error.errno in (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
+            return False  # a kernel without nf_tables
+        raise KernelError.from_os_error("look for", f"table inet {name}", error) from error
+    _unused, message, _unused, _unused, _unused = _HEADER.unpack_from(answer)
+    return bool(message != _NLMSG_ERROR)
+
+
+def read_table(name: str) -> list[dict[str, Any]] | None:
+    """The objects of a table of the family ``inet``, each as ``{kind: {...}}``; None where there is no such table.
+
+    KernelError ENOPKG: nft is not installed.
+    """
+    if not has_table(name):
+        return None
+    command = {"list": {"table": {"family": "inet", "name": name}}}
+    try:
+        answer = _run([command], operation="list", target=f"table inet {name}")
+    except Refused:
+        if has_table(name):
+            raise
+        return None  # it went away in between
+    objects: list[dict[str, Any]] = json.loads(answer)["nftables"]
+    return objects
+
+
+def apply(commands: Sequence[Command], *, target: str) -> None:
+    """Carry out all commands or none. ``target`` is what they change, for people.
+
+    Refused where one of them is refused; KernelError ENOPKG where nft is not installed.
+    """
+    _run(commands, operation="change", target=target)
+
+
+def _run(commands: Sequence[Command], *, operation: str, target: str) -> str:
+    import subprocess
+
+    program = _program()
+    if not program:
+        raise KernelError(operation, target, errno.ENOPKG)
+    text = json.dumps({"nftables": list(commands)})
+    try:
+        done = subprocess.run(
+            [program, "-j", "-f", "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_SECONDS,
+            env={"PATH": ":".join(_DIRECTORIES), "LC_ALL": "C"},
+        )
+    except OSError as error:
+        raise KernelError.from_os_error(operation, target, error) from error
+    except subprocess.TimeoutExpired as error:
+        raise KernelError(operation, target, errno.ETIMEDOUT) from error
+    if done.returncode:
+        raise Refused(operation, target, " ".join(done.stderr.split()) or f"status {done.returncode}")
+    return done.stdout
+
+
+def _program() -> str:
+    paths = (f"{directory}/nft" for directory in _DIRECTORIES)
+    return next((path for path in paths if os.access(path, os.X_OK)), "")
