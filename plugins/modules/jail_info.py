@@ -116,6 +116,31 @@ jails:
       description: Why it failed.
       type: str
       sample: its init exited with status 1
+    profile:
+      description: Its privileges, as M(hosting.jails.jail_caps) calls them.
+      type: str
+      sample: service
+    template:
+      description: Template that it is a clone of, null for another root file system.
+      type: str
+      sample: debian
+    ip_mode:
+      description: Mode of its network, as M(hosting.jails.jail_ip) calls it.
+      type: str
+      sample: vnet
+    init:
+      description: What its first process is, as M(hosting.jails.jail) calls it.
+      type: str
+      sample: auto
+    depends:
+      description: Names of the jails that it depends on.
+      type: list
+      elements: str
+      sample: [db1]
+    limits:
+      description: Limits of its document.
+      type: dict
+      sample: {memory: 256M, pids: 128}
     processes:
       description: Its processes. C(memory) is in bytes, C(jail_pid) is what the jail calls the process.
       returned: O(gather) has V(processes)

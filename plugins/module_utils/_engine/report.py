@@ -41,6 +41,19 @@ def status_row(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
         "restarts": state.restarts if state else 0,
         "exit_status": state.exit_status if state and not running else None,
         "message": state.message if state and run_state in ("failed", "stuck") else "",
+        **_summary(in_force),
+    }
+
+
+def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a list tells of an effective document: enough to group jails by, and nothing that could be a secret."""
+    return {
+        "profile": document.get("caps", {}).get("profile"),
+        "template": document.get("rootfs", {}).get("source", {}).get("template"),
+        "ip_mode": document.get("ip", {}).get("mode"),
+        "init": document.get("init"),
+        "depends": list(document.get("depends", [])),
+        "limits": {name: value for name, value in document.get("limits", {}).items() if value},
     }
 
 
