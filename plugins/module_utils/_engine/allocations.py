@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from .._kernel import files, namespaces
-from .._model.allocation import RANGE, Allocation, allocate
+from .._model.allocation import RANGE, Allocation, allocate, allocate_all
 from . import places, store
 from .errors import EngineError
 
@@ -21,14 +22,26 @@ def find(name: str) -> Allocation | None:
     return allocate(name, allocations) if name in allocations else None
 
 
+def find_all() -> dict[str, Allocation]:
+    """What each jail of this host has."""
+    allocations = _read("")
+    return allocate_all(allocations, allocations)
+
+
 def claim(name: str) -> Allocation:
     """The allocation of a jail, made now if it has none; no two jails get the same, whoever asks at once."""
+    return claim_all([name])[name]
+
+
+def claim_all(names: Sequence[str]) -> dict[str, Allocation]:
+    """The allocations of jails, those that are missing made now: one write for all of them."""
     with files.Lock(f"{places.RUNTIME}/.allocations.lock"):
-        allocations = _read(name)
-        allocation = allocate(name, allocations, reserved=_reserved())
-        if name not in allocations:
-            files.write_json(places.ALLOCATIONS, {**allocations, name: {"index": allocation.index}})
-    return allocation
+        allocations = _read(names[0] if len(names) == 1 else "")
+        claimed = allocate_all(names, allocations, reserved=_reserved())
+        new = {name: {"index": allocation.index} for name, allocation in claimed.items() if name not in allocations}
+        if new:
+            files.write_json(places.ALLOCATIONS, {**allocations, **new})
+    return claimed
 
 
 def release(name: str) -> None:

@@ -91,6 +91,15 @@ def write_document(name: str, document: dict[str, Any]) -> None:
     files.write_json(places.document(name), document)
 
 
+def write_documents(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, KernelError]:
+    """Store many documents so that they survive a power cut; those that could not be stored, by name, with why."""
+    from .._kernel.bulk_files import write_json_all
+
+    paths = {name: os.path.basename(places.document(name)) for name in documents}
+    failed = write_json_all(places.DOCUMENTS, {paths[name]: documents[name] for name in documents})
+    return {name: failed[path] for name, path in paths.items() if path in failed}
+
+
 def remove_document(name: str) -> None:
     """Forget a document."""
     files.remove_file(places.document(name))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from binascii import crc32
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,23 +51,40 @@ def allocate(jail: str, allocations: Mapping[str, Any], *, reserved: Collection[
     somebody else's, such as those of subuid(5). Raises DocumentError when none is left, or when ``allocations`` is not
     of that shape.
     """
-    taken = {name: _index(jail, name, entry) for name, entry in allocations.items()}
-    if jail in taken:
-        return Allocation(jail, taken[jail])
-    indexes = set(taken.values())
+    return allocate_all([jail], allocations, reserved=reserved)[jail]
+
+
+def allocate_all(
+    jails: Iterable[str], allocations: Mapping[str, Any], *, reserved: Collection[tuple[int, int]] = ()
+) -> dict[str, Allocation]:
+    """The allocations of jails, each as allocate() would make it after those before it."""
+    taken = {name: _index(name, entry) for name, entry in allocations.items()}
+    free = _free_indexes(set(taken.values()), reserved)
+    found: dict[str, Allocation] = {}
+    for jail in jails:
+        index = taken[jail] if jail in taken else next(free, None)
+        if index is None:
+            raise DocumentError(
+                jail, "", f"all {LAST_INDEX} ranges of user ids are in use", "remove jails of this host"
+            )
+        taken[jail] = index
+        found[jail] = Allocation(jail, index)
+    return found
+
+
+def _free_indexes(taken: Collection[int], reserved: Collection[tuple[int, int]]) -> Iterator[int]:
     blocked = [(_index_of(first), _index_of(first + count - 1)) for first, count in reserved if count > 0]
     for index in range(FIRST_INDEX, LAST_INDEX + 1):
-        if index not in indexes and not any(low <= index <= high for low, high in blocked):
-            return Allocation(jail, index)
-    raise DocumentError(jail, "", f"all {LAST_INDEX} ranges of user ids are in use", "remove jails of this host")
+        if index not in taken and not any(low <= index <= high for low, high in blocked):
+            yield index
 
 
 def _index_of(uid: int) -> int:
     return (uid - FIRST_UID) // RANGE
 
 
-def _index(jail: str, name: str, entry: Any) -> int:
+def _index(name: str, entry: Any) -> int:
     index = entry.get("index") if isinstance(entry, Mapping) else None
     if isinstance(index, bool) or not isinstance(index, int) or not FIRST_INDEX <= index <= LAST_INDEX:
-        raise DocumentError(jail, "", f"the allocation of {name} is damaged", "restore allocations.json from a copy")
+        raise DocumentError("", "", f"the allocation of {name} is damaged", "restore allocations.json from a copy")
     return index

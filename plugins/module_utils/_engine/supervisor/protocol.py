@@ -14,6 +14,7 @@ from ..errors import EngineError
 _LARGEST = 1 << 16
 
 # Requests are {"do": ...} and answers {"ok": true, ...} or {"ok": false, "error": ..., "path": ..., "remedy": ...}.
+# Starts may be asked for without waiting for the answers, which name their "jail" and come in any order.
 START = "start"
 PING = "ping"
 LEAVE = "leave"

@@ -150,7 +150,7 @@ class Server:
                 raise EngineError(name, "is being started already")
             starting = start.begin(name, restarts=restarts)
         except (EngineError, KernelError, OSError) as error:
-            self._say(connection, protocol.failure(error))
+            self._say(connection, {"jail": name, **protocol.failure(error)})
             return
         self._starts[name] = (starting, connection)
         self._register(starting.launch.fd, lambda: self._advance(name))
@@ -170,7 +170,7 @@ class Server:
         self._selector.unregister(fd)
         del self._starts[name]
         starting.launch.close()
-        self._say(connection, {"ok": True, "pid": state.pid})
+        self._say(connection, {"jail": name, "ok": True, "pid": state.pid})
         if name in self._watched:
             self._forget(self._watched[name])
         try:
@@ -187,7 +187,7 @@ class Server:
             starting.abandon(error)
         except (EngineError, KernelError) as stuck:
             error = stuck
-        self._say(connection, protocol.failure(error))
+        self._say(connection, {"jail": name, **protocol.failure(error)})
         self._reap_strangers()
 
     def _give_up_starts(self) -> None:
