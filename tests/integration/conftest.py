@@ -7,7 +7,8 @@
 A test that asks for the fixture runs, with all its other fixtures, in a forked child that has a mount namespace of
 its own. Whatever it mounts or writes there is gone when the child is, also when the test is killed half-way.
 
-``template`` and ``nothing_left`` are for tests with real jails on the machine itself: see ``jails.py``.
+``template`` and ``nothing_left`` are for tests with real jails on the machine itself: see ``jails.py``. ``hosts`` are
+whole hosts, for tests over ssh.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
+from ansible_collections.hosting.jails.tests.hosts import sets
+from ansible_collections.hosting.jails.tests.hosts.host import Host
 from ansible_collections.hosting.jails.tests.integration import jails
 
 STATE_DIRECTORIES = ("/etc/jails", "/run/jails", "/var/lib/jails", "/var/log/jails")
@@ -47,6 +50,13 @@ def template() -> Iterator[str]:
     """A Debian to clone, made from an archive once a session: the root of every ``jails.jail``."""
     with jails.nothing_left(), jails.template() as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def hosts() -> Iterator[list[Host]]:
+    """Four hosts on a network of their own, reached by ssh: see tests/hosts/README.md."""
+    with sets.running(4, purpose="it") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
