@@ -160,7 +160,9 @@ class Host:
         deadline = time.monotonic() + timeout
         while not (self._answers() and self._takes_users()):
             if time.monotonic() > deadline or not self._is_powered():
-                raise TimeoutError(f"{self.name} is not ready; its console says:\n{self.console.read_text()}")
+                raise TimeoutError(
+                    f"{self.name} is not ready; its console says:\n{self.console.read_text() if self.console.exists() else ''}"
+                )
             time.sleep(0.05)
 
     def _is_powered(self) -> bool:

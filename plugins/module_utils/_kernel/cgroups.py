@@ -216,10 +216,7 @@ def _make(root: str, name: str, *, unified: bool) -> None:
     """Each hierarchy has a chore of its own: controllers are offered in version 2, a cpuset is filled in version 1."""
     path = root
     for part in name.split("/"):
-        if os.path.isdir(f"{path}/{part}"):
-            path = f"{path}/{part}"
-            continue
-        if unified:
+        if unified and not os.path.isdir(f"{path}/{part}"):
             _enable_controllers(path)
         path = f"{path}/{part}"
         try:
@@ -227,10 +224,10 @@ def _make(root: str, name: str, *, unified: bool) -> None:
             # Whatever our umask is: what is in the group may read its limits and its usage.
             os.chmod(path, 0o755)
         except FileExistsError:
-            continue
+            pass
         except OSError as error:
             raise KernelError.from_os_error("make cgroup", path, error) from error
-        if not unified and os.path.exists(f"{path}/cpuset.cpu_exclusive"):
+        if not unified:
             _inherit_cpuset(path)
 
 
@@ -244,7 +241,12 @@ def _enable_controllers(path: str) -> None:
 
 
 def _inherit_cpuset(path: str) -> None:
-    """A new cpuset is empty and takes no process until it has processors and memory nodes (cpuset(7))."""
+    """A new cpuset is empty and takes no process until it has processors and memory nodes (cpuset(7)).
+
+    Also of a group that is there already: whoever has made it a moment ago may not have come to this yet.
+    """
+    if not os.path.exists(f"{path}/cpuset.cpus"):
+        return
     for name in ("cpuset.cpus", "cpuset.mems"):
         own, above = f"{path}/{name}", f"{os.path.dirname(path)}/{name}"
         if not read(own).strip():
