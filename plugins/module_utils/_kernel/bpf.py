@@ -6,34 +6,45 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import struct
+from typing import NamedTuple
 
 from . import libc
-from .errors import KernelError
 
-SCHED_CLS = 3
-_BPF_PROG_LOAD = 5
+# enum bpf_prog_type (linux/bpf.h).
+SCHED_CLS, CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR = 3, 8, 9, 18
+
+_PROG_LOAD, _PROG_ATTACH, _PROG_DETACH, _PROG_GET_FD_BY_ID, _OBJ_GET_INFO_BY_FD, _PROG_QUERY = 5, 8, 9, 13, 15, 16
+_ALLOW_MULTI, _REPLACE = 2, 4
 _INSTRUCTION_BYTES = 8
-# prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags, prog_name (bpf(2)).
-_ATTRIBUTES = struct.Struct("=IIQQIIQII16s")
+# prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags, prog_name, prog_ifindex,
+# expected_attach_type (bpf(2)).
+_LOAD = struct.Struct("=IIQQIIQII16sII")
+# target_fd, attach_bpf_fd, attach_type, attach_flags, replace_bpf_fd.
+_ATTACH = struct.Struct("=IIIII")
+# target_fd, attach_type, query_flags, attach_flags, prog_ids, prog_cnt, and the rest, which newer kernels know.
+_QUERY = struct.Struct("=IIIIQI44x")
+_INFO = struct.Struct("=IIQ")
+_INFO_BYTES = 80
+_MOST_PROGRAMS = 64
 
 
-def load(kind: int, code: bytes, name: str) -> int:
+class Program(NamedTuple):
+    """A program that is attached to something: its number on this host, and its name."""
+
+    id: int
+    name: str
+
+
+def load(kind: int, code: bytes, name: str, *, attach_type: int = 0) -> int:
     """Descriptor of a program that the kernel has verified; it lives as long as something is attached to it.
 
-    ``name`` has up to 15 letters, digits, dots and underscores. KernelError EINVAL or EACCES: the verifier refused it.
+    ``name`` has up to 15 letters, digits, dots and underscores; ``attach_type`` is what the verifier judges a program
+    for a control group by. KernelError EINVAL or EACCES: the verifier refused it.
     """
-    from .syscall_numbers import numbers  # A long table, which only this rare call needs.
-
-    machine = os.uname().machine
-    try:
-        number = numbers(machine)["bpf"]
-    except KeyError as error:
-        raise KernelError("look up system call bpf", machine, errno.ENOSYS) from error
     instructions, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
-    attributes = _ATTRIBUTES.pack(
+    attributes = _LOAD.pack(
         kind,
         len(code) // _INSTRUCTION_BYTES,
         ctypes.addressof(instructions),
@@ -44,5 +55,58 @@ def load(kind: int, code: bytes, name: str) -> int:
         0,
         0,
         name.encode(),
+        0,
+        attach_type,
     )
-    return libc.syscall("load", f"bpf program {name}", number, _BPF_PROG_LOAD, attributes, len(attributes))
+    return _bpf("load", f"bpf program {name}", _PROG_LOAD, attributes)
+
+
+def attach(target: int, program: int, attach_type: int, *, replaced: int | None = None) -> None:
+    """Attach a program to a control group (a descriptor of its directory), beside those of others.
+
+    One that is attached to it already is ``replaced`` by it, without a moment between them (Linux 5.6).
+    """
+    flags = _ALLOW_MULTI if replaced is None else _ALLOW_MULTI | _REPLACE
+    attributes = _ATTACH.pack(target, program, attach_type, flags, replaced or 0)
+    _bpf("attach", f"bpf program to hook {attach_type}", _PROG_ATTACH, attributes)
+
+
+def detach(target: int, program: int, attach_type: int) -> None:
+    """Detach one program from a control group."""
+    attributes = _ATTACH.pack(target, program, attach_type, 0, 0)
+    _bpf("detach", f"bpf program from hook {attach_type}", _PROG_DETACH, attributes)
+
+
+def attached(target: int, attach_type: int) -> list[Program]:
+    """Programs that are attached to a control group itself, not to those above it.
+
+    KernelError EINVAL: the kernel does not have that hook.
+    """
+    ids = (ctypes.c_uint32 * _MOST_PROGRAMS)()
+    query = ctypes.create_string_buffer(
+        _QUERY.pack(target, attach_type, 0, 0, ctypes.addressof(ids), _MOST_PROGRAMS), _QUERY.size
+    )
+    _bpf("query", f"bpf programs of hook {attach_type}", _PROG_QUERY, query)
+    count = _QUERY.unpack(query.raw)[5]
+    return [Program(number, _name(number)) for number in ids[:count]]
+
+
+def open_program(number: int) -> int:
+    """Descriptor of a program by its number; KernelError ENOENT when it is gone."""
+    return _bpf("open", f"bpf program {number}", _PROG_GET_FD_BY_ID, struct.pack("=III", number, 0, 0))
+
+
+def _name(number: int) -> str:
+    fd = open_program(number)
+    try:
+        info = ctypes.create_string_buffer(_INFO_BYTES)
+        attributes = _INFO.pack(fd, _INFO_BYTES, ctypes.addressof(info))
+        _bpf("look at", f"bpf program {number}", _OBJ_GET_INFO_BY_FD, attributes)
+        return info.raw[64:80].rstrip(b"\0").decode("ascii", "replace")
+    finally:
+        os.close(fd)
+
+
+def _bpf(operation: str, target: str, command: int, attributes: object) -> int:
+    size = len(attributes)  # type: ignore[arg-type]
+    return libc.syscall(operation, target, libc.number("bpf"), command, attributes, size)

@@ -27,8 +27,8 @@ OPENAT2 = 437
 MOUNT_SETATTR = 442
 
 _NUMBERS_BY_MACHINE = {
-    "x86_64": {"pivot_root": 155, "keyctl": 250, "execveat": 322, "memfd_create": 319},
-    "aarch64": {"pivot_root": 41, "keyctl": 219, "execveat": 281, "memfd_create": 279},
+    "x86_64": {"pivot_root": 155, "keyctl": 250, "execveat": 322, "memfd_create": 319, "bpf": 321},
+    "aarch64": {"pivot_root": 41, "keyctl": 219, "execveat": 281, "memfd_create": 279, "bpf": 280},
 }
 
 
