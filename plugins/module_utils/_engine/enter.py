@@ -47,10 +47,10 @@ class Entry(NamedTuple):
     terminal: bool = False
 
 
-class _Target(NamedTuple):
+class Target(NamedTuple):
     """The running jail to enter: its init, the group to join, and the ceiling that holds for everything in it.
 
-    ``delegates``: its root may make groups below the jail's own.
+    ``delegates``: its root may make groups below the jail's own. Whoever enters closes ``pidfd``.
     """
 
     name: str
@@ -68,7 +68,11 @@ def run(name: str, entry: Entry) -> int:
     streams are pipes or a terminal of the jail's own, never a file or a terminal of the host's. EngineError when the
     jail does not run, or has no such command.
     """
-    target = _open_target(name)
+    return run_in(_open_target(name), entry)
+
+
+def run_in(target: Target, entry: Entry) -> int:
+    """What ``run`` does once it has found the jail."""
     relay = Relay()
     with contextlib.ExitStack() as stack:
         ours, theirs = descriptors.channel() if entry.terminal else os.pipe()
@@ -88,9 +92,9 @@ def run(name: str, entry: Entry) -> int:
         stack.enter_context(_forwarding(helper))
         if entry.terminal:
             _relay_terminal(ours, relay, stack)
-        _raise_failure(name, ours, helper)
+        _raise_failure(target.name, ours, helper)
         relay.run(done)
-        return os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1])
+        return _status_of(helper)
 
 
 def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
@@ -113,28 +117,39 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
             os.kill(helper, signal.SIGKILL)
     finally:
         os.close(done)
-    code = os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1])
+    return _status_of(helper)
+
+
+def _status_of(process: int) -> int:
+    """Exit status of a child that ends, in the shell's terms: 128 + n for signal n."""
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     return code if code >= 0 else 128 - code
 
 
-def _open_target(name: str) -> _Target:
+def _open_target(name: str) -> Target:
     state = store.read_state(name)
     if state is None or not status.is_alive(state):
-        raise EngineError(name, "is not running", remedy=f"jailctl start {name}")
+        raise _not_running(name)
     try:
         fd = pidfd.open_pidfd(state.pid)
     except KernelError as error:
-        raise EngineError(name, "is not running", remedy=f"jailctl start {name}") from error
+        raise _not_running(name) from error
     # The pid may have been given to another process before we had a descriptor for it, but not after.
     if not status.is_alive(state):
         os.close(fd)
-        raise EngineError(name, "is not running", remedy=f"jailctl start {name}")
+        raise _not_running(name)
     if status.group(name).is_frozen():
         os.close(fd)
         raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
     document: dict[str, Any] = store.read_started(name) or {}
     delegates = document.get("caps", {}).get("profile") == "vps"
-    return _Target(name, state.pid, fd, _ceiling(name), document.get("environment", {}), delegates)
+    return Target(name, state.pid, fd, _ceiling(name), document.get("environment", {}), delegates)
+
+
+def _not_running(name: str) -> EngineError:
+    if not os.path.exists(places.document(name)):
+        return EngineError(name, "there is no such jail on this host", remedy="jailctl list")
+    return EngineError(name, "is not running", remedy=f"jailctl start {name}")
 
 
 def _ceiling(name: str) -> privileges.Ceiling:
@@ -198,7 +213,7 @@ def _raise_failure(name: str, ours: int, helper: int) -> None:
         raise EngineError(name, report.error, path=report.path, remedy=report.remedy)
 
 
-def _enter(target: _Target, entry: Entry, child: Child, streams: list[int]) -> None:
+def _enter(target: Target, entry: Entry, child: Child, streams: list[int]) -> None:
     """Helper process: joins everything that the jail consists of, and waits for the command; it never returns."""
     try:
         _close_streams(set(range(3)) - set(streams))
@@ -233,7 +248,7 @@ def _close_streams(fds: set[int]) -> None:
             os.close(fd)
 
 
-def _join(target: _Target, keep: set[int]) -> None:
+def _join(target: Target, keep: set[int]) -> None:
     """The group first: limits, devices and sockets go by the group of whoever makes them.
 
     Undumpable before the first namespace, and again after the change of credentials: whoever may trace us in there
@@ -268,11 +283,10 @@ def _send_terminal(fd: int) -> int:
 def _wait_for(command: int) -> int:
     for number in _FORWARDED:
         signal.signal(number, lambda received, _: os.kill(command, received))
-    code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
-    return code if code >= 0 else 128 - code
+    return _status_of(command)
 
 
-def _run_command(target: _Target, entry: Entry, child: Child, streams: list[int]) -> None:
+def _run_command(target: Target, entry: Entry, child: Child, streams: list[int]) -> None:
     """The process that becomes the command; it never returns."""
     try:
         processes.set_undumpable()
@@ -304,7 +318,7 @@ def _moved_up(streams: list[int]) -> list[int]:
     return [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in streams]
 
 
-def _environment(target: _Target, entry: Entry, account: accounts.Account) -> dict[str, str]:
+def _environment(target: Target, entry: Entry, account: accounts.Account) -> dict[str, str]:
     base = {"PATH": PATH, "HOME": account.home, "USER": account.name, "container": "jail"}
     if entry.terminal:
         base["TERM"] = "xterm"

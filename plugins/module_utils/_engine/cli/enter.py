@@ -13,17 +13,35 @@ from .. import enter
 from ..enter import Entry
 from .usage import UsageError
 
+_FLAGS = ("--tty", "--stopped")
+_VALUES = ("--user", "--workdir", "--env", "--report")
+
 
 def _exec(words: list[str]) -> int:
-    options: dict[str, str] = {}
+    flags, values, environment = _options(words)
+    name, command = _name_and_command(words)
+    entry = Entry(
+        command=tuple(command),
+        user=values.get("--user", "root"),
+        workdir=values.get("--workdir", ""),
+        environment=environment,
+        terminal="--tty" in flags,
+    )
+    status = _runner(stopped="--stopped" in flags)(name, entry)
+    return _report(values["--report"], status) if "--report" in values else status
+
+
+def _options(words: list[str]) -> tuple[set[str], dict[str, str], dict[str, str]]:
+    """Take the options off the front of a command line: flags, values, and variables for the command."""
+    flags: set[str] = set()
+    values: dict[str, str] = {}
     environment: dict[str, str] = {}
-    terminal = False
     while words and words[0].startswith("--") and words[0] != "--":
         option, _unused, value = words.pop(0).partition("=")
-        if option == "--tty":
-            terminal = True
+        if option in _FLAGS:
+            flags.add(option)
             continue
-        if option not in ("--user", "--workdir", "--env"):
+        if option not in _VALUES:
             raise UsageError(f"{option!r} is not an option of exec")
         if not value and not words:
             raise UsageError(f"{option} needs a value")
@@ -32,9 +50,8 @@ def _exec(words: list[str]) -> int:
             name, _unused, content = value.partition("=")
             environment[name] = content
         else:
-            options[option[2:]] = value
-    name, command = _name_and_command(words)
-    return enter.run(name, Entry(command=tuple(command), environment=environment, terminal=terminal, **options))
+            values[option] = value
+    return flags, values, environment
 
 
 def _name_and_command(words: list[str]) -> tuple[str, list[str]]:
@@ -46,6 +63,22 @@ def _name_and_command(words: list[str]) -> tuple[str, list[str]]:
     if not words:
         raise UsageError("exec needs a command")
     return name, words
+
+
+def _runner(*, stopped: bool) -> Callable[[str, Entry], int]:
+    if not stopped:
+        return enter.run
+    from ..standby import run
+
+    return run
+
+
+def _report(word: str, status: int) -> int:
+    """Say how the command has ended in words: its status cannot be taken for ours, or for that of an ssh around us."""
+    line = f"{word} {status}\n".encode(errors="surrogateescape")
+    while line:
+        line = line[os.write(2, line) :]
+    return 0
 
 
 def _enter(words: list[str]) -> int:

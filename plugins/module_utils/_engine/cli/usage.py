@@ -21,6 +21,9 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
        --workdir DIRECTORY in this directory
        --env NAME=VALUE    with this variable
        --tty               on a terminal of its own
+       --stopped           also while the jail does not run: alone with its root file system, without network; nobody
+                           can start the jail meanwhile
+       --report WORD       print WORD and its status as the last line of the error output, and exit with 0
   enter NAME               a login shell in a jail
   logs [--follow] NAME     what a jail's command has printed
   boot                     start the jails that are to be started at boot

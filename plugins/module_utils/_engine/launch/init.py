@@ -44,6 +44,8 @@ def run(start: Start, root: int, nodes: dict[str, int], *, released: int = -1) -
         start.child.say(ready=True)
         if start.child.wait_for_go():
             privileges.impose(start.recipe.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
+            if start.recipe.standby:
+                processes.set_parent_death_signal(signal.SIGKILL)
             _execute(start, reaper_fd, command, _environment(start.recipe, account))
     except Exception as error:
         start.child.fail(error)

@@ -29,7 +29,8 @@ class Recipe(NamedTuple):
     command is pid 1), ``system`` (the jail's own /sbin/init) or ``builtin`` (this very process reaps).
     ``network`` is the path of the pinned network namespace, empty for the host's. ``id_base`` is the host id of
     the jail's root. ``system`` chooses the start order: the jail's own root mounts (a whole distribution), instead of
-    mounts that the host's root made and the jail can only look at.
+    mounts that the host's root made and the jail can only look at. ``standby``: it is there for a command that
+    enters it, has no network, and dies with its launcher.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Recipe(NamedTuple):
     workdir: str
     ceiling: Ceiling
     system: bool = False
+    standby: bool = False
     environment: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     rlimits: Mapping[str, tuple[int, int]] = {}

@@ -13,7 +13,7 @@ import socket
 import stat
 import time
 
-from ..._kernel import mounts, namespaces, processes
+from ..._kernel import loopback, mounts, namespaces, processes
 from ..._kernel.cgroups import Cgroup
 from ..._kernel.errors import KernelError
 from .. import status
@@ -62,7 +62,7 @@ def _prepare(start: Start) -> None:
     recipe = start.recipe
     Cgroup(status.hierarchies(), recipe.cgroup).join()
     _set_rlimits(start)
-    _join_network(recipe.network)
+    _join_network(recipe)
     _start_clocks()
     namespaces.unshare(namespaces.NEWNS)
     mounts.mount(None, "/", None, mounts.MS_SLAVE | mounts.MS_REC)
@@ -107,12 +107,16 @@ def _set_rlimits(start: Start) -> None:
             ) from error
 
 
-def _join_network(path: str) -> None:
+def _join_network(recipe: Recipe) -> None:
     """As the host's root, who has power over the owner of the jail's network namespace, whoever that is."""
-    if not path:
+    if recipe.standby:
+        namespaces.unshare(namespaces.NEWNET)
+        loopback.bring_up()
+        return
+    if not recipe.network:
         return
     with blaming("ip"):
-        fd = namespaces.open_pin(path)
+        fd = namespaces.open_pin(recipe.network)
         namespaces.setns(fd, namespaces.NEWNET)
         os.close(fd)
 
