@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""What a jail has in the host's packet filter: forwards, masquerading and rules of its own.
+
+All of it is in one table of ours, and each change is one transaction. Whoever flushes the host's rules takes ours
+along; the next run about any jail that has some makes the whole table anew, from all documents.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .._kernel import files, nftables
+from .._kernel.errors import KernelError
+from .._model.allocation import Allocation
+from .._model.document import effective
+from .._model.errors import DocumentError
+from .._model.plan_firewall import has_rules
+from . import allocations, places, store
+from .errors import EngineError
+
+if TYPE_CHECKING:
+    from .firewall_changes import Installed
+    from .firewall_contents import Contents
+
+_TABLE = "hosting_jails"
+
+
+def observe(jail: str, document: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """What is wrong with what a jail has in the table; None where no jail has anything there. Changes nothing.
+
+    ``document`` is the effective one that is meant to be in force. A jail that needs nothing and was never given
+    anything costs a question to the kernel.
+    """
+    exists, marked = nftables.has_table(_TABLE), os.path.exists(places.rules(jail))
+    wants = document is not None and has_rules(document, beside_others=exists)
+    if document is None or not wants:
+        return ("leftovers",) if marked else (() if exists else None)
+    from . import firewall_changes
+
+    allocation = allocations.find(jail)
+    if allocation is None:
+        return ("its rules",)
+    return firewall_changes.drift(_read(), jail, _contents(document, allocation))
+
+
+def preflight(document: Mapping[str, Any]) -> None:
+    """EngineError for rules that ensure() could not make; changes nothing."""
+    if has_rules(document, beside_others=False) and not nftables.is_available():
+        option = next(name for name in ("forwards", "masquerade", "firewall") if document["ip"][name])
+        raise EngineError(
+            document["name"],
+            "nft is not installed on this host",
+            path=f"ip.{option}",
+            remedy="install the package nftables; the role hosting.jails.host does it",
+        )
+
+
+def ensure(document: Mapping[str, Any], allocation: Allocation) -> None:
+    """Give a jail in the table what its effective document says, and make the table if it is not there."""
+    _change({allocation.jail: _contents(document, allocation)})
+
+
+def remove(jail: str) -> None:
+    """Take everything of a jail out of the table."""
+    from .firewall_contents import Contents
+
+    _change({jail: Contents()})
+
+
+def _change(wanted: Mapping[str, Contents]) -> None:
+    """One transaction for some jails, which clears what jails have left that are not there any more."""
+    from . import firewall_changes
+    from .firewall_contents import Contents
+    from .firewall_table import TARGET
+
+    with files.Lock(f"{places.RUNTIME}/.firewall.lock", timeout=60.0):
+        installed = _read()
+        if installed is None or not installed.sound:
+            whole = {**_of_all_jails(), **wanted}
+            commands = firewall_changes.rebuilding(whole, exists=installed is not None)
+        else:
+            strangers = installed.jails() - set(store.names()) - set(wanted)
+            whole = {**dict.fromkeys(strangers, Contents()), **wanted}
+            commands = firewall_changes.changing(installed, whole)
+        # The mark comes first and goes last: who finds it looks.
+        for jail in (name for name, contents in whole.items() if contents):
+            files.make_directory(places.runtime(jail))
+            files.write_atomic(places.rules(jail), "", sync=False)
+        if commands:
+            nftables.apply(commands, target=TARGET)
+        for jail in (name for name, contents in whole.items() if not contents):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(places.rules(jail))
+
+
+def _read() -> Installed | None:
+    from . import firewall_changes
+
+    objects = nftables.read_table(_TABLE)
+    return None if objects is None else firewall_changes.parse(objects)
+
+
+def _contents(document: Mapping[str, Any], allocation: Allocation) -> Contents:
+    from .firewall_contents import contents
+
+    return contents(document, allocation.interface)
+
+
+def _of_all_jails() -> dict[str, Contents]:
+    """What the documents of all jails ask for; one that is damaged asks for nothing."""
+    found: dict[str, Contents] = {}
+    known = allocations.find_all()
+    for jail in store.names():
+        with contextlib.suppress(EngineError, DocumentError, KernelError):
+            document = effective(store.read_document(jail) or {"name": jail})
+            if jail in known and has_rules(document, beside_others=True):
+                found[jail] = _contents(document, known[jail])
+    return found
