@@ -15,7 +15,7 @@ from .._kernel import namespaces, pidfd
 from .._kernel.errors import KernelError
 from .._model.actions import Action, Plan
 from .._model.document import effective
-from . import allocations, limits, network, pins, places, status, store
+from . import allocations, firewall, limits, network, pins, places, status, store
 from . import stop as stopping
 from .errors import EngineError
 from .host_facts import NOTHING_KNOWN, HostFacts
@@ -89,6 +89,14 @@ def _remove_rootfs(action: Action, _unused: HostFacts) -> None:
     roots.remove(action.jail)
 
 
+def _ensure_firewall(action: Action, facts: HostFacts) -> None:
+    firewall.ensure(action.arguments["document"], facts.claim(action.jail))
+
+
+def _remove_firewall(action: Action, _unused: HostFacts) -> None:
+    firewall.remove(action.jail)
+
+
 def _ensure_network(action: Action, facts: HostFacts) -> None:
     allocation = facts.claim(action.jail)
     if action.arguments["occupied"]:
@@ -135,6 +143,8 @@ _EXECUTORS: dict[str, Callable[[Action, HostFacts], None]] = {
     "rootfs.restore": _restore_rootfs,
     "rootfs.forget": _forget_rootfs,
     "rootfs.remove": _remove_rootfs,
+    "firewall.change": _ensure_firewall,
+    "firewall.remove": _remove_firewall,
     "network.create": _ensure_network,
     "network.change": _ensure_network,
     "network.remove": _remove_network,

@@ -11,7 +11,7 @@ from typing import Any
 from .._kernel.cgroup_limits import KNOBS
 from .._model.document import effective
 from .._model.live import Live
-from . import limits, network, status, store
+from . import firewall, limits, network, status, store
 from .host_facts import NOTHING_KNOWN, HostFacts
 from .rootfs import directories, manifests
 
@@ -20,7 +20,11 @@ def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NO
     """What is true of a jail now; ``document`` is the stored one. Reads only, a millisecond or two."""
     state = store.read_state(name)
     if document is None and state is None and not _has_remains(name, facts):
-        return Live(network=network.observe(name, links=facts.links), rootfs=_source(name))
+        return Live(
+            network=network.observe(name, links=facts.links),
+            rootfs=_source(name),
+            firewall=firewall.observe(name, None),
+        )
     full = effective(document) if document else None
     run_state = status.run_state_of(name, state)
     started = store.read_started(name, full) if run_state in ("running", "frozen") else None
@@ -32,6 +36,7 @@ def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NO
         network=network.observe(name, full, links=facts.links),
         rootfs=_source(name),
         previous=_previous(name),
+        firewall=firewall.observe(name, full),
         restart_pending=status.awaits_restart(state),
         detail=state.message if state and run_state in ("failed", "stuck") else "",
     )

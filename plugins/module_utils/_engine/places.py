@@ -46,6 +46,11 @@ def namespace(name: str, kind: str) -> str:
     return f"{RUNTIME}/{name}/ns/{kind}"
 
 
+def rules(name: str) -> str:
+    """Mark of a jail that has, or may have, something in the host's packet filter."""
+    return f"{RUNTIME}/{name}/rules"
+
+
 def output(name: str) -> str:
     """FIFO that carries what the jail's init prints."""
     return f"{RUNTIME}/{name}/output"

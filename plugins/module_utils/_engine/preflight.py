@@ -11,7 +11,7 @@ from typing import Any
 
 from .._model.actions import Action, Plan
 from .._model.document import effective
-from . import limits, network, status
+from . import firewall, limits, network, status
 from .errors import EngineError
 
 
@@ -45,6 +45,10 @@ def _mounts(action: Action) -> None:
     mounts: list[Mapping[str, Any]] = action.arguments["document"]["mounts"]
     for number, mount in enumerate(mounts):
         source = mount.get("source", "")
+def _firewall(action: Action) -> None:
+    firewall.preflight(action.arguments["document"])
+
+
         if source and not os.path.exists(source):
             raise EngineError(
                 action.jail, f"{source!r} does not exist", path=f"mounts[{number}].source", remedy="make it first"
@@ -59,3 +63,4 @@ _CHECKS: dict[str, Callable[[Action], None]] = {
     "network.change": _network,
     "jail.start": _mounts,
 }
+    "firewall.change": _firewall,

@@ -18,6 +18,8 @@ KINDS = (
     "rootfs.restore",
     "rootfs.forget",
     "rootfs.remove",
+    "firewall.change",
+    "firewall.remove",
     "network.create",
     "network.change",
     "network.remove",
@@ -40,6 +42,7 @@ class Action:
     * document.write: ``document`` (canonical)
     * rootfs.create, rootfs.reset: ``source`` (canonical); rootfs.reset: ``keep`` (whether what it replaces is kept)
     * rootfs.restore: ``source`` of the kept one, which comes back
+    * firewall.change: ``document`` (effective)
     * network.create, network.change: ``document`` (effective), ``occupied`` (whether processes live in the network)
     * limits.set: ``limits`` (canonical, all that are to be in force)
     * jail.start: ``document`` (effective)

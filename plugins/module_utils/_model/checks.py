@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .checks_firewall import check_bandwidth, check_firewall, check_forwards
 from .defaults import effective
 from .errors import DocumentError
 from .host_paths import is_below
@@ -177,5 +178,8 @@ _CHECKS: tuple[Check, ...] = (
     _check_depends,
     _check_hooks,
     _check_ip,
+    check_forwards,
+    check_firewall,
+    check_bandwidth,
     _check_caps,
 )

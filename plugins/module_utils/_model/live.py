@@ -38,7 +38,9 @@ class Live:
     kernel's default left out, and None when there is no group; ``unenforced`` names the limits that this host has no
     controller for, so that they never count as drift. ``rootfs`` is the canonical source that the root file system was
     made from, ``previous`` that of the one that was kept at its last reset. ``restart_pending`` says that the engine
-    died between the stop and the start of a restart. ``detail`` says more about the state, for people.
+    died between the stop and the start of a restart. ``firewall`` is what is wrong with what the jail has in the host's
+    packet filter, a few words each, and None where no jail of the host has anything there. ``detail`` says more about the
+    state, for people.
     """
 
     state: str = "absent"
@@ -49,6 +51,7 @@ class Live:
     rootfs: Mapping[str, Any] | None = None
     previous: Mapping[str, Any] | None = None
     restart_pending: bool = False
+    firewall: tuple[str, ...] | None = None
     detail: str = ""
 
     @property

@@ -23,7 +23,7 @@ def network_actions(decisions: Decisions) -> Iterator[Action]:
     live, mode = decisions.live.network, decisions.full["ip"]["mode"]
     if not (decisions.concerns("ip") or decisions.starts or _has_wrong_owner(decisions)):
         return
-    if decisions.occupied and _replaces_namespace(decisions):
+    if decisions.occupied and replaces_namespace(decisions):
         return  # a process cannot be moved to another network namespace: this waits for the restart
     if mode == "host":
         if live is not None:
@@ -67,12 +67,9 @@ def _has_wrong_owner(decisions: Decisions) -> bool:
     return owned is not None and owned != _owns_network(decisions.full)
 
 
-def _replaces_namespace(decisions: Decisions) -> bool:
+def replaces_namespace(decisions: Decisions) -> bool:
+    """Whether the jail gets another network namespace, which none of its processes can be moved to."""
     before, after = decisions.in_force, decisions.full
     hosts = [full["ip"]["mode"] == "host" for full in (before, after)]
-    return hosts[0] != hosts[1] or _owns_network(before) != _owns_network(after)
+    return hosts[0] != hosts[1] or owns_network(before) != owns_network(after)
 
-
-def _owns_network(full: Mapping[str, Any]) -> bool:
-    """Whether the jail's own user namespace owns its network: only then may its root change it."""
-    return bool(full["caps"]["profile"] == "vps")

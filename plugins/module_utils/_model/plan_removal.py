@@ -12,6 +12,7 @@ from .actions import Action, Plan
 from .document import effective
 from .live import Live
 from .place import Place
+from .plan_firewall import firewall_removal
 from .shapes import LIVE, REBUILD, RESTART
 
 
@@ -46,6 +47,7 @@ def _removals(jail: str, stored: Mapping[str, Any] | None, live: Live) -> Iterat
         yield Action("jail.stop", jail, RESTART, arguments={"document": document, "restart": False})
     if live.network is not None:
         yield Action("network.remove", jail, REBUILD, path="ip")
+    yield from firewall_removal(jail, stored, live)
     if live.rootfs is not None:
         yield Action("rootfs.remove", jail, REBUILD, path="rootfs")
     if stored is not None or live.state != "absent":

@@ -14,6 +14,7 @@ from .decisions import Decisions
 from .document import check, merge, normalise
 from .live import Live
 from .place import Place
+from .plan_firewall import firewall_actions
 from .plan_network import network_actions
 from .plan_removal import plan_removal
 from .plan_rootfs import refuse_start_without_root, rootfs_actions
@@ -45,6 +46,7 @@ def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: st
             *_document_actions(decisions),
             *_stop_actions(decisions),
             *rootfs_actions(decisions),
+            *firewall_actions(decisions),
             *network_actions(decisions),
             *_start_actions(decisions),
             *_limit_actions(decisions),
