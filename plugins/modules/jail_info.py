@@ -148,10 +148,16 @@ jails:
       elements: dict
       sample: [{pid: 4711, jail_pid: 1, uid: 655360, state: S, memory: 700416, command: catatonit -- nginx}]
     resources:
-      description: What it uses and what it may use. Bytes, processes, microseconds of processor time since the start.
+      description:
+        - What it uses and what it may use. Bytes, processes, microseconds of processor time since the start.
+        - C(memory_working) is C(memory) without the page cache that the kernel could drop at once.
+        - C(at) is the time of this look in seconds of a clock that is never set, to make a rate of two looks.
       returned: O(gather) has V(resources)
       type: dict
-      sample: {used: {memory: 9437184, pids: 3, cpu_usec: 81000, oom_kills: 0}, limits: {memory: 256M, pids: 128}}
+      sample:
+        used: {memory: 9437184, memory_working: 4194304, memory_peak: 12582912, pids: 3, cpu_usec: 81000, oom_kills: 0}
+        limits: {memory: 256M, pids: 128}
+        at: 86400.25
     network:
       description: Its network as the kernel has it.
       returned: O(gather) has V(network)

@@ -120,10 +120,17 @@ def _processes(name: str, _unused: Mapping[str, Any] | None) -> list[dict[str, A
 
 
 def _resources(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a jail uses and what it may use: bytes, processes, microseconds of processor time."""
+    """What a jail uses and what it may use: bytes, processes, microseconds of processor time.
+
+    ``at`` is when, in seconds of a clock that is never set: what two looks differ by is a rate.
+    """
     group = status.group(name)
     limits = live.observe(name, document).limits or {}
-    return {"used": read_statistics(group) if group.exists() else {}, "limits": limits}
+    return {
+        "used": read_statistics(group) if group.exists() else {},
+        "limits": limits,
+        "at": round(time.monotonic(), 6),
+    }
 
 
 def _network(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:

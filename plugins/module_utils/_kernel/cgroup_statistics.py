@@ -13,12 +13,15 @@ from .files import read_text
 
 
 def read_statistics(group: Cgroup) -> dict[str, int]:
-    """What a group uses: memory and swap in bytes, pids, cpu_usec since it was made, oom_kills.
+    """What a group uses: memory in bytes, pids, cpu_usec since it was made, oom_kills.
 
-    A figure whose controller the host does not have is left out.
+    ``memory_working`` leaves out what the kernel could drop at once, the page cache that nobody has used for a while:
+    a group that reads files fills its limit with that, and lacks nothing. A figure whose controller the host does not
+    have is left out.
     """
     readers: dict[str, Callable[[], int]] = {
         "memory": lambda: _number(group, "memory", "memory.current", "memory.usage_in_bytes"),
+        "memory_working": lambda: _working_set(group),
         "memory_peak": lambda: _number(group, "memory", "memory.peak", "memory.max_usage_in_bytes"),
         "pids": lambda: _number(group, "pids", "pids.current", "pids.current"),
         "cpu_usec": lambda: _cpu_usec(group),
@@ -38,6 +41,12 @@ def _number(group: Cgroup, controller: str, v2: str, v1: str) -> int:
     return int(read_text(f"{group.directory(controller)}/{name}") or "")
 
 
+def _working_set(group: Cgroup) -> int:
+    field = "inactive_file" if group.hierarchies.is_unified("memory") else "total_inactive_file"
+    droppable = _field(read_text(f"{group.directory('memory')}/memory.stat") or "", field)
+    return max(0, _number(group, "memory", "memory.current", "memory.usage_in_bytes") - droppable)
+
+
 def _cpu_usec(group: Cgroup) -> int:
     """cpu.stat of version 2 counts without any controller; the cpuacct controller of version 1 counts nanoseconds."""
     if "cpuacct" in group.hierarchies.controllers:
@@ -51,4 +60,8 @@ def _oom_kills(group: Cgroup) -> int:
 
 
 def _field(text: str, name: str) -> int:
-    return next(int(line.split()[1]) for line in text.splitlines() if line.split()[0] == name)
+    for line in text.splitlines():
+        key, _unused, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    raise ValueError(name)
