@@ -16,34 +16,29 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection
 from typing import NamedTuple
 
 from .errors import KernelError
+from .netlink import DUMP, Netlink, pack, unpack
 
 _RTM_NEWLINK, _RTM_GETLINK = 16, 18
 _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
 _RTM_NEWTFILTER, _RTM_GETTFILTER = 44, 46
 _RTM_NEWNSID, _RTM_GETNSID = 88, 90
-_NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x01, 0x10, 0x300
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK = 1, 3, 4, 5
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 18, 20, 29, 37
 _IFLA_INFO_KIND = 1
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFF_UP = 1
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_RT_PRIORITY = 1, 2, 9
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
 _RTM_F_FIB_MATCH = 0x2000
 _TCA_OPTIONS, _TCA_BPF_NAME = 2, 7
 _NETNSA_NSID, _NETNSA_FD = 1, 3
-_NESTED_OR_ORDER = 0xC000
 
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
@@ -52,14 +47,14 @@ _TRAFFIC = struct.Struct("=BxxxiIII")
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RT_TABLE_MAIN = 254
 RTN_LOCAL = 2
+# Added to a jail's number it is the metric of every address that we add to a link of the host, so that we know ours
+# again: the one mark that the kernel keeps of an address of either family (Linux 4.18). No route has it, since a single
+# address has no network.
+ADDRESS_METRIC = 106_000_000
 # rtm_protocol of every route that we make: nobody else's number in iproute2's rt_protos, so that we know ours again.
 ROUTE_PROTOCOL = 106
 # Where the clsact qdisc takes filters for what a link receives (tc-bpf(8)).
 TC_INGRESS = 0xFFFFFFF2
-_RECEIVE_BYTES = 1 << 16
-_TIMEOUT_SECONDS = 10
-# A dump that another process's change ran into is asked again; on a host that starts a fleet this happens.
-_DUMP_ATTEMPTS = 20
 
 
 class Link(NamedTuple):
@@ -81,11 +76,20 @@ class Link(NamedTuple):
 
 
 class Address(NamedTuple):
-    """An address of a link in prefix notation: ``10.20.0.11/32``, ``fd00:20::11/128``."""
+    """An address of a link in prefix notation: ``10.20.0.11/32``, ``fd00:20::11/128``.
+
+    ``metric`` is that of the route to its network, 0 where the kernel chooses.
+    """
 
     link: int
     address: str
     scope: int
+    metric: int = 0
+
+    @property
+    def ip(self) -> str:
+        """Without the prefix."""
+        return self.address.partition("/")[0]
 
 
 class Route(NamedTuple):
@@ -98,21 +102,11 @@ class Route(NamedTuple):
     protocol: int
 
 
-class Reader:
-    """A socket that asks the network namespace in which it was opened, wherever the process goes later."""
+class Reader(Netlink):
+    """A socket that asks one network namespace about its links, addresses and routes."""
 
     def __init__(self) -> None:
-        try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-            self._socket.settimeout(_TIMEOUT_SECONDS)
-            # Without it the kernel ignores filters and dumps everything (Linux 4.20).
-            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
-        except OSError as error:
-            raise KernelError.from_os_error("open", "rtnetlink", error) from error
-        self._sequence = 0
-
-    def close(self) -> None:
-        self._socket.close()
+        super().__init__(socket.NETLINK_ROUTE, "rtnetlink")
 
     def __enter__(self) -> Reader:
         return self
@@ -125,9 +119,9 @@ class Reader:
         filters = [(_IFLA_EXT_MASK, struct.pack("=I", _RTEXT_FILTER_SKIP_STATS))]
         if name:
             filters.append((_IFLA_IFNAME, name.encode() + b"\0"))
-        request = _LINK.pack(0, 0, index, 0, 0) + _pack(filters)
+        request = _LINK.pack(0, 0, index, 0, 0) + pack(filters)
         try:
-            bodies = self._ask(_RTM_GETLINK, 0, request, _RTM_NEWLINK, f"link {name or index}")
+            bodies = self.ask(_RTM_GETLINK, 0, request, _RTM_NEWLINK, f"link {name or index}")
         except KernelError as error:
             if error.errno in (errno.ENODEV, errno.ENXIO):
                 return None
@@ -136,19 +130,33 @@ class Reader:
 
     def links(self) -> list[Link]:
         """All links of the namespace."""
-        request = _LINK.pack(0, 0, 0, 0, 0) + _pack([(_IFLA_EXT_MASK, struct.pack("=I", _RTEXT_FILTER_SKIP_STATS))])
-        return [_parse_link(body) for body in self._ask(_RTM_GETLINK, _NLM_F_DUMP, request, _RTM_NEWLINK, "links")]
+        request = _LINK.pack(0, 0, 0, 0, 0) + pack([(_IFLA_EXT_MASK, struct.pack("=I", _RTEXT_FILTER_SKIP_STATS))])
+        return [_parse_link(body) for body in self.ask(_RTM_GETLINK, DUMP, request, _RTM_NEWLINK, "links")]
 
     def addresses(self, link: int) -> list[Address]:
         """Addresses of one link, both families; none where the link is gone. 0 stands for all links."""
         request = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, link)
         try:
-            bodies = self._ask(_RTM_GETADDR, _NLM_F_DUMP, request, _RTM_NEWADDR, f"addresses of link {link}")
+            bodies = self.ask(_RTM_GETADDR, DUMP, request, _RTM_NEWADDR, f"addresses of link {link}")
         except KernelError as error:
             if error.errno == errno.ENODEV:
                 return []
             raise
         return [_parse_address(body) for body in bodies]
+
+    def addresses_like(self, addresses: Collection[str], *, metric: int = 0) -> list[Address]:
+        """Addresses of all links that are among some (without prefix), or that have a metric.
+
+        What is neither is not looked at any closer: a host of many jails has thousands.
+        """
+        kinds = (_IFA_ADDRESS, _IFA_LOCAL)
+        signs = [pack([(kind, _packed(address)[1])]) for address in addresses for kind in kinds]
+        if metric:
+            signs.append(pack([(_IFA_RT_PRIORITY, struct.pack("=I", metric))]))
+        request = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        bodies = self.ask(_RTM_GETADDR, DUMP, request, _RTM_NEWADDR, "addresses")
+        found = [_parse_address(body) for body in bodies if any(sign in body for sign in signs)]
+        return [one for one in found if one.ip in addresses or (metric and one.metric == metric)]
 
     def routes(self, link: int) -> list[Route]:
         """Routes of the main table through one link, both families. 0 stands for all links."""
@@ -157,9 +165,9 @@ class Reader:
             filters = [(_RTA_TABLE, struct.pack("=I", RT_TABLE_MAIN))]
             if link:
                 filters.append((_RTA_OIF, struct.pack("=I", link)))
-            request = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0) + _pack(filters)
+            request = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0) + pack(filters)
             try:
-                bodies = self._ask(_RTM_GETROUTE, _NLM_F_DUMP, request, _RTM_NEWROUTE, f"routes of link {link}")
+                bodies = self.ask(_RTM_GETROUTE, DUMP, request, _RTM_NEWROUTE, f"routes of link {link}")
             except KernelError as error:
                 # ENOENT: nothing was ever put into this table. EOPNOTSUPP: a kernel without IPv6. ENODEV: no such link.
                 if error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
@@ -172,9 +180,9 @@ class Reader:
         """The entry of the routing tables that a packet to an address would take, None where it is unreachable."""
         family, packed = _packed(address)
         bits = len(packed) * 8
-        request = _ROUTE.pack(family, bits, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH) + _pack([(_RTA_DST, packed)])
+        request = _ROUTE.pack(family, bits, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH) + pack([(_RTA_DST, packed)])
         try:
-            bodies = self._ask(_RTM_GETROUTE, 0, request, _RTM_NEWROUTE, f"route to {address}")
+            bodies = self.ask(_RTM_GETROUTE, 0, request, _RTM_NEWROUTE, f"route to {address}")
         except KernelError as error:
             if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EOPNOTSUPP):
                 return None
@@ -185,12 +193,12 @@ class Reader:
         """Name of the bpf filter for what a link receives, empty where there is none."""
         request = _TRAFFIC.pack(socket.AF_UNSPEC, link, 0, TC_INGRESS, 0)
         try:
-            bodies = self._ask(_RTM_GETTFILTER, _NLM_F_DUMP, request, _RTM_NEWTFILTER, f"filters of link {link}")
+            bodies = self.ask(_RTM_GETTFILTER, DUMP, request, _RTM_NEWTFILTER, f"filters of link {link}")
         except KernelError as error:
             if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):
                 return ""
             raise
-        options = [_unpack(_unpack(body[_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")) for body in bodies]
+        options = [unpack(unpack(body[_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")) for body in bodies]
         return next((_text(option[_TCA_BPF_NAME]) for option in options if _TCA_BPF_NAME in option), "")
 
     def namespace_id(self, fd: int) -> int | None:
@@ -198,74 +206,10 @@ class Reader:
 
         A process that has power over this namespace can choose the number, but not give it to two.
         """
-        request = bytes(4) + _pack([(_NETNSA_FD, struct.pack("=i", fd))])
-        body = self._ask(_RTM_GETNSID, 0, request, _RTM_NEWNSID, f"id of namespace {fd}")[0]
-        number = struct.unpack("=i", _unpack(body[4:])[_NETNSA_NSID])[0]
+        request = bytes(4) + pack([(_NETNSA_FD, struct.pack("=i", fd))])
+        body = self.ask(_RTM_GETNSID, 0, request, _RTM_NEWNSID, f"id of namespace {fd}")[0]
+        number = struct.unpack("=i", unpack(body[4:])[_NETNSA_NSID])[0]
         return number if number >= 0 else None
-
-    def _ask(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> list[bytes]:
-        for _unused in range(_DUMP_ATTEMPTS):
-            try:
-                bodies, interrupted = self._exchange(kind, flags, request, answer, target)
-            except OSError as error:
-                raise KernelError.from_os_error("read", target, error) from error
-            if not interrupted:
-                return bodies
-        raise KernelError("read", target, errno.EAGAIN)
-
-    def _exchange(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> tuple[list[bytes], bool]:
-        """Bodies of the answers to one request, and whether a change ran into the dump."""
-        self._sequence += 1
-        length = _HEADER.size + len(request)
-        self._socket.send(_HEADER.pack(length, kind, flags | _NLM_F_REQUEST, self._sequence, 0) + request)
-        bodies: list[bytes] = []
-        interrupted = False
-        while True:
-            for message, marks, sequence, body in _messages(self._socket.recv(_RECEIVE_BYTES)):
-                if sequence != self._sequence:
-                    continue
-                interrupted = interrupted or bool(marks & _NLM_F_DUMP_INTR)
-                if message == answer:
-                    bodies.append(body)
-                if message in (_NLMSG_ERROR, _NLMSG_DONE):
-                    _raise_failure(body, target)
-                    return bodies, interrupted
-            if not flags and bodies:
-                return bodies, False
-
-
-def _raise_failure(body: bytes, target: str) -> None:
-    """NLMSG_ERROR and NLMSG_DONE both begin with 0 or a negative errno."""
-    code = struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
-    if code:
-        raise KernelError("read", target, -code)
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    offset = 0
-    while offset + _HEADER.size <= len(data):
-        length, kind, flags, sequence, _unused = _HEADER.unpack_from(data, offset)
-        yield kind, flags, sequence, data[offset + _HEADER.size : offset + length]
-        offset += (length + 3) & ~3
-
-
-def _pack(attributes: list[tuple[int, bytes]]) -> bytes:
-    packed = b""
-    for kind, value in attributes:
-        packed += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
-    return packed
-
-
-def _unpack(data: bytes) -> dict[int, bytes]:
-    attributes: dict[int, bytes] = {}
-    offset = 0
-    while offset + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, offset)
-        if length < _ATTRIBUTE.size:
-            break
-        attributes[kind & ~_NESTED_OR_ORDER] = data[offset + _ATTRIBUTE.size : offset + length]
-        offset += (length + 3) & ~3
-    return attributes
 
 
 def _packed(address: str) -> tuple[int, bytes]:
@@ -283,12 +227,12 @@ def _text(value: bytes) -> str:
 
 def _parse_link(body: bytes) -> Link:
     _unused, _unused, index, flags, _unused = _LINK.unpack_from(body)
-    attributes = _unpack(body[_LINK.size :])
+    attributes = unpack(body[_LINK.size :])
     namespace = attributes.get(_IFLA_LINK_NETNSID)
     return Link(
         ifindex=index,
         name=_text(attributes.get(_IFLA_IFNAME, b"")),
-        kind=_text(_unpack(attributes.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"")),
+        kind=_text(unpack(attributes.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"")),
         alias=_text(attributes.get(_IFLA_IFALIAS, b"")),
         mac=attributes.get(_IFLA_ADDRESS, b"").hex(":"),
         mtu=_number(attributes.get(_IFLA_MTU, b"")),
@@ -300,15 +244,16 @@ def _parse_link(body: bytes) -> Link:
 
 def _parse_address(body: bytes) -> Address:
     family, bits, _unused, scope, link = _ADDRESS.unpack_from(body)
-    attributes = _unpack(body[_ADDRESS.size :])
+    attributes = unpack(body[_ADDRESS.size :])
     # On a point-to-point address IFA_ADDRESS is the peer; IFA_LOCAL is ours (rtnetlink(7)).
     packed = attributes.get(_IFA_LOCAL) or attributes[_IFA_ADDRESS]
-    return Address(link=link, address=f"{socket.inet_ntop(family, packed)}/{bits}", scope=scope)
+    metric = _number(attributes.get(_IFA_RT_PRIORITY, b""))
+    return Address(link=link, address=f"{socket.inet_ntop(family, packed)}/{bits}", scope=scope, metric=metric)
 
 
 def _parse_route(body: bytes) -> Route:
     family, bits, _unused, _unused, _unused, protocol, _unused, kind, _unused = _ROUTE.unpack_from(body)
-    attributes = _unpack(body[_ROUTE.size :])
+    attributes = unpack(body[_ROUTE.size :])
     anywhere = bytes(16 if family == socket.AF_INET6 else 4)
     gateway = attributes.get(_RTA_GATEWAY)
     return Route(

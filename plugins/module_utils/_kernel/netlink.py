@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""Ask the kernel over netlink(7), with answers that are whole."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+
+from .errors import KernelError
+
+DUMP = 0x300
+_REQUEST, _DUMP_INTERRUPTED = 0x01, 0x10
+_ERROR, _DONE = 2, 3
+_SOL_NETLINK, _GET_STRICT_CHECK = 270, 12
+_NESTED_OR_ORDER = 0xC000
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_RECEIVE_BYTES = 1 << 16
+_TIMEOUT_SECONDS = 10
+# A dump that another process's change ran into is asked again; on a host that starts a fleet this happens.
+_DUMP_ATTEMPTS = 20
+
+
+class Netlink:
+    """A socket that asks the network namespace in which it was opened, wherever the process goes later."""
+
+    def __init__(self, protocol: int, name: str) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+            self._socket.settimeout(_TIMEOUT_SECONDS)
+            # Without it the kernel ignores filters and dumps everything (Linux 4.20).
+            self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHECK, 1)
+        except OSError as error:
+            raise KernelError.from_os_error("open", name, error) from error
+        self._sequence = 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def ask(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> list[bytes]:
+        """Bodies of all messages of a type that answer a request; KernelError with the kernel's errno."""
+        for _unused in range(_DUMP_ATTEMPTS):
+            try:
+                bodies, interrupted = self._exchange(kind, flags, request, answer, target)
+            except OSError as error:
+                raise KernelError.from_os_error("read", target, error) from error
+            if not interrupted:
+                return bodies
+        raise KernelError("read", target, errno.EAGAIN)
+
+    def _exchange(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> tuple[list[bytes], bool]:
+        """Bodies of the answers to one request, and whether a change ran into the dump."""
+        self._sequence += 1
+        length = _HEADER.size + len(request)
+        self._socket.send(_HEADER.pack(length, kind, flags | _REQUEST, self._sequence, 0) + request)
+        bodies: list[bytes] = []
+        interrupted = False
+        while True:
+            for message, marks, sequence, body in _messages(self._socket.recv(_RECEIVE_BYTES)):
+                if sequence != self._sequence:
+                    continue
+                interrupted = interrupted or bool(marks & _DUMP_INTERRUPTED)
+                if message == answer:
+                    bodies.append(body)
+                if message in (_ERROR, _DONE):
+                    _raise_failure(body, target)
+                    return bodies, interrupted
+            if not flags and bodies:
+                return bodies, False
+
+
+def _raise_failure(body: bytes, target: str) -> None:
+    """NLMSG_ERROR and NLMSG_DONE both begin with 0 or a negative errno."""
+    code = struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+    if code:
+        raise KernelError("read", target, -code)
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind, flags, sequence, _unused = _HEADER.unpack_from(data, offset)
+        yield kind, flags, sequence, data[offset + _HEADER.size : offset + length]
+        offset += (length + 3) & ~3
+
+
+def pack(attributes: list[tuple[int, bytes]]) -> bytes:
+    """Attributes one after the other, each padded to four bytes."""
+    packed = b""
+    for kind, value in attributes:
+        packed += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
+    return packed
+
+
+def unpack(data: bytes) -> dict[int, bytes]:
+    """The inverse of pack(); of several with one number the last."""
+    attributes: dict[int, bytes] = {}
+    offset = 0
+    while offset + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        if length < _ATTRIBUTE.size:
+            break
+        attributes[kind & ~_NESTED_OR_ORDER] = data[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return attributes
