@@ -181,6 +181,12 @@ def verify_start(jail: str) -> None:
         )
 
 
+def stays(jail: str) -> bool:
+    """The same for callers who hold the jail's lock, so that nobody has recorded how it has ended."""
+    started = store.read_state(jail)
+    return started is None or _stays(started)
+
+
 def _remedy(ended: RuntimeState, jail: str) -> str:
     look = f"read what it said: jailctl logs {jail}"
     if ended.exit_status == -signal.SIGKILL:

@@ -13,6 +13,7 @@ from .._model.actions import Action, Plan
 from .._model.document import effective
 from . import firewall, limits, network, status
 from .errors import EngineError
+from .host_facts import NOTHING_KNOWN, HostFacts
 
 
 def refuse(planned: Plan) -> None:
@@ -21,46 +22,55 @@ def refuse(planned: Plan) -> None:
     What can only be found out by doing it (a full disk, a broken program) is left to the actions.
     """
     for action in planned.actions:
-        check = _CHECKS.get(action.kind)
-        if check:
-            check(action)
+        refuse_action(action)
 
 
-def _limits(action: Action) -> None:
+def refuse_action(action: Action, facts: HostFacts = NOTHING_KNOWN) -> None:
+    """The same for one of its actions."""
+    check = _CHECKS.get(action.kind)
+    if check:
+        check(action, facts)
+
+
+def _document(action: Action, _unused: HostFacts) -> None:
     document = effective(action.arguments["document"])
+    if document["caps"].get("strict"):
+        from . import privileges
+
+        privileges.refuse_weaker(document, report=privileges.report_on(document))
     limits.refuse_without_controllers(status.group(action.jail), document["limits"], jail=action.jail)
 
 
-def _rootfs(action: Action) -> None:
+def _rootfs(action: Action, _unused: HostFacts) -> None:
     from .rootfs import roots
 
     roots.refuse_unusable(action.jail, action.arguments["source"])
 
 
-def _network(action: Action) -> None:
-    network.preflight(action.arguments["document"])
+def _network(action: Action, facts: HostFacts) -> None:
+    network.preflight(action.arguments["document"], taken=facts.taken, links=facts.links)
 
 
-def _mounts(action: Action) -> None:
-    mounts: list[Mapping[str, Any]] = action.arguments["document"]["mounts"]
-    for number, mount in enumerate(mounts):
-        source = mount.get("source", "")
-def _firewall(action: Action) -> None:
+def _firewall(action: Action, _unused: HostFacts) -> None:
     firewall.preflight(action.arguments["document"])
 
 
+def _mounts(action: Action, _unused: HostFacts) -> None:
+    mounts: list[Mapping[str, Any]] = action.arguments["document"]["mounts"]
+    for number, mount in enumerate(mounts):
+        source = mount.get("source", "")
         if source and not os.path.exists(source):
             raise EngineError(
                 action.jail, f"{source!r} does not exist", path=f"mounts[{number}].source", remedy="make it first"
             )
 
 
-_CHECKS: dict[str, Callable[[Action], None]] = {
-    "document.write": _limits,
+_CHECKS: dict[str, Callable[[Action, HostFacts], None]] = {
+    "document.write": _document,
     "rootfs.create": _rootfs,
     "rootfs.reset": _rootfs,
+    "firewall.change": _firewall,
     "network.create": _network,
     "network.change": _network,
     "jail.start": _mounts,
 }
-    "firewall.change": _firewall,

@@ -37,6 +37,12 @@ def is_available() -> bool:
         return False
 
 
+def load() -> None:
+    """Import pyroute2 now, if it is there: for who forks processes that would each do it."""
+    if is_available():
+        import pyroute2  # noqa: F401
+
+
 def _see_packages() -> None:
     """Look for packages where the distribution puts them; jailctl starts without (-S), for the runs that need none."""
     if sys.flags.no_site:
