@@ -10,7 +10,8 @@ from typing import Any
 
 from .document import check, merge, normalise
 from .errors import DocumentError
-from .fleet_conflicts import across, conflicts, cycles, duplicates, levels
+from .fleet_conflicts import across, conflicts, duplicates
+from .fleet_dependencies import contradictions, cycles, levels
 from .fleet_member import Member
 from .fleet_purge import LABEL, purge
 from .names import parse_name
@@ -18,7 +19,7 @@ from .options import DOCUMENT
 from .place import Place, shown
 from .ranges import expand_document
 from .scalars import parse_text
-from .shapes import is_empty
+from .shapes import is_empty, missing
 from .wanted import WANTED_STATES, refuse_unknown_word
 
 __all__ = ["LABEL", "Member", "across", "conflicts", "levels", "parse_fleet", "purge"]
@@ -39,7 +40,8 @@ def parse_fleet(jails: Any, defaults: Any, *, fleet: Any) -> tuple[list[Member],
             reader.read_entry(entry, Place("", f"jails[{index}]"))
     except DocumentError as error:
         return [], [error]
-    return reader.members, [*reader.errors, *duplicates(reader.members, {}), *cycles(reader.members)]
+    members = reader.members
+    return members, [*reader.errors, *duplicates(members, {}), *contradictions(members), *cycles(members)]
 
 
 class _Reader:
@@ -79,6 +81,9 @@ class _Reader:
         name = parse_name(said["name"], place.at("name"))
         here = Place(name, place.path)
         state = _take_state(said, here) or self._state
+        for option in said:
+            if option not in DOCUMENT.names:  # merge() would take out an empty one without a word.
+                raise DOCUMENT.stranger(option, here)
         if state != "absent":
             said = merge(self._defaults, said)
             said["labels"] = self._labels(said.get("labels"), here.at("labels"))
@@ -113,7 +118,7 @@ def _parse_entry(entry: Any, place: Place) -> list[Mapping[str, Any]]:
     if not isinstance(entry, Mapping):
         raise place.error(f"{shown(entry)} is not a mapping", "write the options of a jail, at least its name")
     if entry.get("name") is None:
-        raise place.at("name").error("is missing", "say it")
+        raise missing(place.at("name"))
     return expand_document(entry, place)
 
 

@@ -68,8 +68,7 @@ def _most(limit: int | str, total: int) -> int:
     digits = text[:-1] if share else text
     if isinstance(limit, bool) or not (digits.isdecimal() and digits.isascii() and len(digits) < 10):
         raise Place("", "purge_limit").error(
-            f"{shown(limit)} is neither a number nor a share",
-            "write a number of jails or a percentage, as in 10 or 25%",
+            f"{shown(limit)} is neither a number nor a share", "write a number of jails or their share, as in 10 or 25%"
         )
     if not share:
         return int(digits)

@@ -35,7 +35,11 @@ _EXPANDED: Where = {
     "mounts": Each({"source": ""}),
     "depends": Each(""),
     "labels": Each(""),
-    "ip": {"addresses": Each(""), "mac": ""},
+    "ip": {
+        "addresses": Each(""),
+        "mac": "",
+        "forwards": Each({"port": "", "host_address": "", "to": "", "address": ""}),
+    },
 }
 
 
@@ -61,8 +65,9 @@ def expand_text(text: str, place: Place) -> list[str]:
 def expand_document(entry: Mapping[str, Any], place: Place) -> list[Mapping[str, Any]]:
     """The documents that an entry of a fleet stands for, as written otherwise: one for each name in its range.
 
-    A range in another option that may hold one (host name, addresses, MAC, sources of mounts, environment, labels,
-    depends, workdir) is counted through together with the name. In an entry whose name holds no range, nothing is one.
+    A range in another option that may hold one (host name, addresses, MAC, forwards, sources of mounts, environment,
+    labels, depends, workdir) is counted through together with the name. In an entry whose name holds no range, nothing
+    is one.
     """
     name = entry.get("name")
     if not isinstance(name, str) or "[" not in name:
@@ -110,7 +115,7 @@ def _words(found: re.Match[str], place: Place) -> list[str]:
     if step == 0:
         raise place.error(f"the range {found[0]} never ends", "use a step of at least 1")
     if first.isdigit() and last.isdigit():
-        padded = "0" in (first[0], last[0]) and len(first + last) > 2
+        padded = any(end[0] == "0" and len(end) > 1 for end in (first, last))
         if padded and len(first) != len(last):
             raise place.error(f"the range {found[0]} has ends of different widths", "write as many digits in both")
         low, high, width = int(first), int(last), len(first) if padded else 1

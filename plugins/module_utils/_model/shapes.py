@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Union
 
+from .errors import DocumentError
 from .place import Place, did_you_mean, listed, shown
 from .scalars import Choice, Scalar, Schema
 
@@ -139,7 +140,7 @@ class Record:
             raise place.error(f"{shown(value)} is not a mapping", f"its options are {listed(self.names, 'and')}")
         for name in value:
             if name not in self.names:
-                raise self._stranger(name, place)
+                raise self.stranger(name, place)
         parsed: dict[str, Any] = {}
         for option in self.options:
             if option.name not in value and not option.required:
@@ -177,15 +178,21 @@ class Record:
         if not option.says_nothing(value):
             return option.type.parse(value, place)
         if option.required:
-            raise place.error("is missing", "say it")
+            raise missing(place)
         return None
 
-    def _stranger(self, name: Any, place: Place) -> Exception:
+    def stranger(self, name: Any, place: Place) -> DocumentError:
+        """The complaint about a name that none of the options has."""
         if isinstance(name, str) and name in self.later:
             remedy = f"use {listed(self.names)}" if self.one_of else "leave it out"
             return place.at(name).error("is not available yet", remedy)
         where = place.at(name) if isinstance(name, str) else place
         return where.error("there is no option of that name", did_you_mean(name, self.names))
+
+
+def missing(place: Place) -> DocumentError:
+    """The complaint about a required option that is not said."""
+    return place.error("is missing", "say it")
 
 
 Type = Union[Scalar, Choice, ListOf, MapOf, Record]
