@@ -94,7 +94,8 @@ class Host:
             _write_authorized(upper / home / ".ssh", authorized)
         key = upper / "etc/ssh/ssh_host_ed25519_key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(key)], check=True)
-        (self.directory / "created").touch()
+        for name in ("console", "created"):
+            (self.directory / name).touch()
 
     @property
     def host_key(self) -> str:
@@ -160,9 +161,7 @@ class Host:
         deadline = time.monotonic() + timeout
         while not (self._answers() and self._takes_users()):
             if time.monotonic() > deadline or not self._is_powered():
-                raise TimeoutError(
-                    f"{self.name} is not ready; its console says:\n{self.console.read_text() if self.console.exists() else ''}"
-                )
+                raise TimeoutError(f"{self.name} is not ready; its console says:\n{self.console.read_text()}")
             time.sleep(0.05)
 
     def _is_powered(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import traceback
 from typing import NoReturn
 
@@ -55,12 +56,14 @@ def _detach(host: Host, lock: int) -> None:
     for fd, target in ((null, 0), (console, 1), (console, 2)):
         os.dup2(fd, target)
     processes.close_descriptors((lock,))
+    # Whoever has switched it on may have had others: pytest has.
+    sys.stdout = sys.stderr = os.fdopen(1, "w", encoding="utf-8", buffering=1, closefd=False)
     processes.reset_signals()
 
 
 def _keep(host: Host) -> None:
     while _boot(host) == signal.SIGHUP:
-        print(f"{host.name}: rebooting", flush=True)
+        print(f"{host.name}: rebooting")
 
 
 def _boot(host: Host) -> int:

@@ -70,7 +70,7 @@ def inside(prefix: str) -> Iterator[None]:
 def attach(prefix: str, *, name: str, number: int, namespace: int) -> None:
     """Connect the network namespace of a host, which gets a link, its addresses and a default route to nowhere."""
     with inside(prefix):
-        processes.run_in_child(lambda: _create_link(name, namespace))
+        processes.run_in_child(lambda: _create_link(name, number, namespace))
     with namespaces.visiting(namespace):
         processes.run_in_child(lambda: _configure_host(number))
 
@@ -115,12 +115,15 @@ def _create_bridge() -> bytes:
     return b""
 
 
-def _create_link(name: str, namespace: int) -> bytes:
+def _create_link(name: str, number: int, namespace: int) -> bytes:
+    """A host has the same MAC after each boot: its neighbours would look for the one of before for half a minute."""
+    mac = f"02:33:00:00:{number >> 8:02x}:{number & 0xFF:02x}"
+    peer = {"ifname": _LINK, "net_ns_fd": namespace, "address": mac}
     with _connection() as connection:
         with contextlib.suppress(OSError):
             # Of the host's last boot: the kernel takes its time to remove a namespace.
             connection.link("del", index=_index(name))
-        connection.link("add", ifname=name, kind="veth", peer={"ifname": _LINK, "net_ns_fd": namespace})
+        connection.link("add", ifname=name, kind="veth", peer=peer)
         _up(connection, name, master=_index(_BRIDGE))
     return b""
 
