@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..._model.allocation import Allocation
+from .. import allocations, store
+from ..errors import EngineError
+from .failures import EXPECTED
+from .jobs import Job
+from .neighbours import Neighbours, addresses
+
+
+def write_all(jobs: Iterable[Job], neighbours: Neighbours) -> Mapping[str, Allocation]:
+    """Store the documents of jails and give them their numbers, as the action ``document.write`` does for one.
+
+    Addresses are claimed by the document that names them: another task may have claimed one of ours since we looked.
+    Callers hold the jails' locks. A document that cannot be stored is a failure of its jail. Nothing else of these
+    jails is made before all of this is on the disk, so one wait for the disk is as safe as one each.
+    """
+    jobs = [job for job in jobs if not job.failure]
+    if not jobs:
+        return {}
+    try:
+        store.prepare_directories()
+        claimed = allocations.claim_all([job.name for job in jobs])
+        _write([job for job in jobs if _writes(job)], neighbours)
+    except EXPECTED as error:
+        for job in jobs:
+            job.fail(error)
+        return {}
+    return claimed
+
+
+def _writes(job: Job) -> bool:
+    return any(action.kind == "document.write" for action in job.actions)
+
+
+def _write(jobs: list[Job], neighbours: Neighbours) -> None:
+    if not jobs:
+        return
+    with store.documents_lock():
+        taken = addresses(neighbours.documents())
+        for job in jobs:
+            _refuse_taken(job, taken)
+        documents = {job.name: job.plan.after for job in jobs if job.plan and job.plan.after and not job.failure}
+        failed = store.write_documents(documents)
+    for job in jobs:
+        if job.name in failed:
+            job.fail(failed[job.name])
+
+
+def _refuse_taken(job: Job, taken: Mapping[str, str]) -> None:
+    ip = (job.document or {}).get("ip", {})
+    for number, address in enumerate(ip.get("addresses", ()) if ip.get("mode") != "none" else ()):
+        if address in taken:
+            job.fail(
+                EngineError(
+                    job.name,
+                    f"{address} is taken: it belongs to jail {taken[address]}",
+                    path=f"ip.addresses[{number}]",
+                    remedy="give the jail an address of its own",
+                )
+            )

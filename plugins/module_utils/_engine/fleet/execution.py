@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from typing import Any
+
+from ..._kernel import links
+from ..._model.document import effective
+from .. import allocations, apply, network, store
+from .failures import EXPECTED
+from .jobs import Job, Jobs
+from .wave import Means, Wave
+
+_TOGETHER = 64
+
+
+def carry_out(jobs: Jobs, means: Means) -> None:
+    """Carry out the plans of many jails; each job tells afterwards how it went.
+
+    Removals come first, as they give back addresses. The others come in waves.
+    """
+    changed = [job for job in jobs.values() if job.changes and not job.failure]
+    if any(action.kind.startswith("network.") for job in changed for action in job.actions):
+        links.load()
+    for level in reversed(means.order.levels(job.name for job in changed if job.goes)):
+        for first in range(0, len(level), _TOGETHER):
+            Wave(jobs, level[first : first + _TOGETHER], means).remove()
+    for job in changed:
+        _note(job, _vacate, means)
+    for names in means.order.waves(job.name for job in changed if not job.goes):
+        Wave(jobs, names, means).carry_out()
+    for job in changed:
+        if job.started:
+            _note(job, _verify, means)
+
+
+def _note(job: Job, step: Any, means: Means) -> None:
+    try:
+        step(job, means)
+    except EXPECTED as error:
+        job.fail(error)
+
+
+def _verify(job: Job, _unused: Means) -> None:
+    apply.verify_start(job.name)
+
+
+def _vacate(job: Job, means: Means) -> None:
+    """Take addresses from a jail that another one of the task is to have, before that one gets them."""
+    present = job.live.network.addresses if job.live.network else ()
+    kept = [address for address in present if means.taken.get(address, job.name) == job.name]
+    if job.goes or len(kept) == len(present):
+        return
+    in_force = effective(job.live.started or job.stored or {})
+    reduced = {**in_force, "ip": {**in_force["ip"], "addresses": kept}}
+    with store.lock(job.name):
+        network.ensure(reduced, allocations.claim(job.name).index, taken=means.taken)

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..._model.diff import diff
+from .. import status
+from .failures import EXPECTED
+from .jobs import Job
+from .planning import Planned
+
+_NAMED = 5
+
+
+def result_of(planned: Planned, *, check: bool, with_diff: bool, verbose: bool) -> dict[str, Any]:
+    """What a module returns: a short row for each jail, a summary, and the differences of those that change."""
+    listed = [job for job in planned.jobs.values() if job.place or _changed(job) or job.failure]
+    rows = [_row(job, check=check, verbose=verbose) for job in listed]
+    failed = [job for job in listed if job.failure]
+    result: dict[str, Any] = {
+        "changed": any(row["changed"] for row in rows),
+        "failed": bool(failed),
+        "jails": rows,
+        "summary": {
+            "total": len(rows),
+            "changed": sum(row["changed"] for row in rows),
+            "failed": len(failed),
+            "restart_required": sum("restart_required" in row for row in rows),
+            "purged": sum(_changed(planned.jobs[name]) for name in planned.purged),
+        },
+    }
+    if failed:
+        result["msg"] = _message(failed, len(rows))
+    if with_diff:
+        result["diff"] = [diff(job.plan) for job in listed if job.plan and _changed(job)]
+    return result
+
+
+def _changed(job: Job) -> bool:
+    """Whether something was done to a jail; also to one that failed half-way."""
+    return job.changes and (job.begun or not job.failure)
+
+
+def _row(job: Job, *, check: bool, verbose: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": job.name, "state": _state(job, check=check), "changed": _changed(job)}
+    row["failed"] = bool(job.failure)
+    if job.failure:
+        message, path, remedy = job.failure
+        row.update(msg=message, path=".".join(part for part in (job.place, path) if part), remedy=remedy)
+    if job.plan and job.plan.restart_required:
+        row.update(restart_required=True, reasons=list(job.plan.reasons))
+    if verbose and job.plan:
+        row["actions"] = job.plan.lines()
+    return row
+
+
+def _state(job: Job, *, check: bool) -> str:
+    """The state that a jail is in; in check mode the one that it would be in."""
+    if job.plan is None or (job.failure and not check):
+        return _observed(job)
+    return job.plan.state_after if check or not job.failure else job.live.state
+
+
+def _observed(job: Job) -> str:
+    try:
+        return "absent" if job.stored is None and not job.begun else status.run_state(job.name)
+    except EXPECTED:
+        return "failed"
+
+
+def _message(failed: Iterable[Job], total: int) -> str:
+    failures = [f"{job.failure.message}" for job in failed if job.failure]
+    more = len(failures) - _NAMED
+    shown = failures[:_NAMED] + ([f"... and {more} more, see jails"] if more > 0 else [])
+    return "\n".join([f"{len(failures)} of {total} jails failed, the others are done:", *shown])
