@@ -38,6 +38,10 @@ options:
       - V(service) is what servers need that open low ports and change to users of their own. These are C(CHOWN),
         C(DAC_OVERRIDE), C(FOWNER), C(FSETID), C(KILL), C(NET_BIND_SERVICE), C(SETFCAP), C(SETGID), C(SETPCAP) and
         C(SETUID).
+      - V(freebsd) is what FreeBSD leaves a jailed superuser. It adds C(DAC_READ_SEARCH), C(SYS_CHROOT), C(SYS_PTRACE)
+        and C(SYS_RESOURCE) to those of V(service), lets the host name be changed, and goes without System V IPC.
+      - V(secure) is the list of C(reducecap --secure) of Linux-VServer, as far as it is worth something in a jail. It
+        is V(service) without C(SETPCAP), and with C(DAC_READ_SEARCH), C(SYS_CHROOT) and C(SYS_PTRACE).
       - V(vps) is everything that is safe inside a user namespace, for jails that boot a whole distribution. Such a
         jail can mount, and it owns its network.
       - The default is V(service), and V(vps) for a jail with C(init=system), which takes no other.
@@ -45,12 +49,14 @@ options:
     choices:
       - none
       - service
+      - freebsd
+      - secure
       - vps
   keep:
     description:
       - Capabilities to have besides those of the profile, with or without C(CAP_).
-      - C(NET_ADMIN) and C(NET_RAW) are worth something only with O(profile=vps), since any other jail's network
-        belongs to the host. RV(report) says so.
+      - C(NET_ADMIN) and C(NET_RAW) are worth something only in a network of the jail's own, so not in the modes C(host)
+        and C(shared) of M(hosting.jails.jail_ip). RV(report) says so.
     type: list
     elements: str
   drop:
@@ -58,6 +64,20 @@ options:
       - Capabilities of the profile to be without, with or without C(CAP_).
     type: list
     elements: str
+  allow:
+    description:
+      - 'Permissions by the names of FreeBSD''s C(jail(8\)), as a list of what is allowed (V([raw_sockets, mlock]), and
+        V([nosysvipc]) for what is not) or as a mapping (V({raw_sockets: true, sysvipc: false})). The prefix C(allow.)
+        may be there.'
+      - Each brings, or takes away, the capabilities, system calls and limits that it consists of. A capability that
+        comes with a permission opens no more than that permission.
+      - 'They are C(adjtime), C(chflags), C(extattr), C(mlock), C(mount), C(mount.devfs), C(mount.fdescfs),
+        C(mount.fusefs), C(mount.linprocfs), C(mount.nullfs), C(mount.overlay), C(mount.procfs), C(mount.tmpfs),
+        C(mount.zfs), C(nested_jails), C(nfsd), C(quotas), C(raw_sockets), C(read_msgbuf), C(reserved_ports),
+        C(routing), C(set_hostname), C(setaudit), C(settime), C(socket_af), C(suser), C(sysvipc), C(sysvmsg),
+        C(sysvsem), C(sysvshm), C(unprivileged_parent_tampering), C(unprivileged_proc_debug), C(vmm) and C(vmm_ppt).'
+      - Not all of them exist on Linux. RV(report) says what each is worth, and O(strict) refuses what is not there.
+    type: raw
   no_new_privileges:
     description:
       - Whether programs with set-user-id bits or file capabilities get no more power than their caller.
@@ -75,6 +95,22 @@ options:
     choices:
       - default
       - none
+  securebits:
+    description:
+      - Flags of C(capabilities(7\)) to set and lock.
+      - V(noroot) makes root a user like any other for the kernel. V(no_setuid_fixup) leaves capabilities alone when a
+        process changes its user. V(no_cap_ambient_raise) keeps ambient capabilities empty.
+    type: list
+    elements: str
+    choices:
+      - noroot
+      - no_setuid_fixup
+      - no_cap_ambient_raise
+  strict:
+    description:
+      - Refuse to define or to start the jail where this kernel would give or withhold less than what is asked for here.
+      - What comes with a profile is not asked for by its name, so it may be worth less.
+    type: bool
   user_namespace:
     description:
       - Whether ids of the jail are other ids on the host. V(false) is not available yet.
@@ -125,11 +161,24 @@ EXAMPLES = r"""
     drop: [SYS_PTRACE]
     apply: restart
 
+- name: What FreeBSD would allow, and ping besides
+  hosting.jails.jail_caps:
+    jail: web1
+    profile: freebsd
+    allow: [raw_sockets]
+
+- name: A service whose root is nobody special, and nothing that this kernel cannot keep
+  hosting.jails.jail_caps:
+    jail: web1
+    allow: { suser: false, sysvipc: false }
+    strict: true
+
 - name: Back to the profile as it is
   hosting.jails.jail_caps:
     jail: sftp1
     keep: []
     drop: []
+    allow: []
 """
 
 RETURN = r"""

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .._model.profiles import LIMITED, Privileges
+from .._model.permissions import PERMISSIONS
+from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, Privileges
 
 ENFORCED = "enforced"
 PARTIAL = "partial"
 UNAVAILABLE = "unavailable"
 
-_NETWORK = frozenset({"NET_ADMIN", "NET_BROADCAST", "NET_RAW"})
+_HOST_STACK = ("host", "shared")
+_NOT_OWNED = "the jail's network belongs to the host's user namespace"
 
 
 class Finding(NamedTuple):
@@ -25,17 +27,23 @@ class Finding(NamedTuple):
     why: str = ""
 
 
-def examine(privileges: Privileges, *, network: str, has_filters: bool) -> tuple[Finding, ...]:
-    """The truth about privileges on a kernel: nothing is ever weaker than asked without a word.
+class Host(NamedTuple):
+    """What the truth depends on besides the document: the mode of the jail's network, and what the host can do."""
 
-    ``network`` is the mode of the jail's network, ``has_filters`` whether the kernel filters system calls.
-    """
-    return tuple(_examine(privileges, network=network, has_filters=has_filters))
+    network: str
+    has_filters: bool
+    raises_limits: bool = True
 
 
-def _examine(privileges: Privileges, *, network: str, has_filters: bool) -> Iterator[Finding]:
+def examine(privileges: Privileges, host: Host) -> tuple[Finding, ...]:
+    """The truth about privileges on a kernel: nothing is ever weaker than asked without a word."""
+    return tuple(_examine(privileges, host))
+
+
+def _examine(privileges: Privileges, host: Host) -> Iterator[Finding]:
+    network, has_filters = host.network, host.has_filters
     filtered = has_filters and privileges.seccomp != "none"
-    if filtered or "SYS_ADMIN" in privileges.capabilities:
+    if filtered or "SYS_ADMIN" in privileges.capabilities - privileges.confined:
         yield Finding("capabilities", ENFORCED)
     else:
         # The bounding set of a new user namespace is full, whatever that of its maker is (user_namespaces(7)).
@@ -44,6 +52,9 @@ def _examine(privileges: Privileges, *, network: str, has_filters: bool) -> Iter
     for name in sorted(privileges.capabilities & set(LIMITED)):
         yield Finding(f"capability {name}", PARTIAL, LIMITED[name])
     yield from _examine_network(privileges, network=network)
+    yield from _examine_permissions(privileges, host, filtered=filtered)
+    for name in privileges.securebits:
+        yield Finding(f"securebit {name}", ENFORCED, "set and locked")
     if privileges.no_new_privileges:
         yield Finding("no_new_privileges", ENFORCED)
     if filtered:
@@ -53,18 +64,44 @@ def _examine(privileges: Privileges, *, network: str, has_filters: bool) -> Iter
 
 
 def _examine_network(privileges: Privileges, *, network: str) -> Iterator[Finding]:
-    """Network capabilities count in the user namespace that owns the network (network_namespaces(7))."""
-    if network != "host" and privileges.profile == "vps":
-        return
-    why = "the jail's network belongs to the host's user namespace"
-    if network != "host":
-        why += "; the profile vps gives the jail one of its own"
-    for name in sorted(privileges.capabilities & _NETWORK):
-        yield Finding(f"capability {name}", UNAVAILABLE, why)
+    """Network capabilities count in the user namespace that owns the network (network_namespaces(7)).
+
+    That of a jail whose privileges have use for it is its own; see profiles.owns_network().
+    """
     low_ports = "NET_BIND_SERVICE" in privileges.capabilities
-    if network == "host" and low_ports:
-        yield Finding("capability NET_BIND_SERVICE", UNAVAILABLE, why)
-    if network != "host" and not low_ports:
-        yield Finding(
-            "capability NET_BIND_SERVICE", PARTIAL, "in the jail's own network ports below 1024 need no capability"
-        )
+    if network in _HOST_STACK:
+        for name in sorted(privileges.capabilities & NETWORK_CAPABILITIES):
+            yield Finding(f"capability {name}", UNAVAILABLE, _NOT_OWNED)
+        if low_ports and network == "host":
+            yield Finding("capability NET_BIND_SERVICE", UNAVAILABLE, _NOT_OWNED)
+        return
+    owned = privileges.profile == "vps" or privileges.capabilities & NETWORK_CAPABILITIES
+    if not low_ports and not owned and "reserved_ports" not in privileges.refused:
+        why = "in the jail's own network ports below 1024 need no capability; allow noreserved_ports refuses them"
+        yield Finding("capability NET_BIND_SERVICE", PARTIAL, why)
+
+
+def _examine_permissions(privileges: Privileges, host: Host, *, filtered: bool) -> Iterator[Finding]:
+    for name in sorted(privileges.allowed | privileges.refused):
+        verdict, why = _worth_of(name, privileges, host, filtered=filtered)
+        yield Finding(f"allow {'' if name in privileges.allowed else 'no'}{name}", verdict, why)
+
+
+def _worth_of(name: str, privileges: Privileges, host: Host, *, filtered: bool) -> tuple[str, str]:
+    permission = PERMISSIONS[name]
+    if name in privileges.refused:
+        if not filtered and name.startswith(_TAKEN_BY_FILTER):
+            return UNAVAILABLE, "only a filter of system calls takes it away, and this jail has none"
+        return ENFORCED, permission.kept
+    if permission.unavailable:
+        return UNAVAILABLE, permission.unavailable
+    if name == "mlock" and not host.raises_limits:
+        return PARTIAL, "up to the limit of locked memory of the host's engine, which may not raise it"
+    of_network = NETWORK_CAPABILITIES | ({"NET_BIND_SERVICE"} if host.network == "host" else set())
+    if host.network in _HOST_STACK and permission.capabilities & of_network:
+        return UNAVAILABLE, _NOT_OWNED
+    return (PARTIAL, permission.partial) if permission.partial else (ENFORCED, "")
+
+
+# Without a filter there is nothing that would take these away.
+_TAKEN_BY_FILTER = ("sysv", "mlock", "unprivileged_proc_debug", "socket_af")

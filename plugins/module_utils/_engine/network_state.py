@@ -21,6 +21,7 @@ from .._kernel import files, namespaces, source_filter, sysctls
 from .._kernel.namespace_owner import owner
 from .._kernel.rtnetlink import ROUTE_PROTOCOL, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, Link, Reader, Route
 from .._model.allocation import Allocation
+from .._model.profiles import owns_network
 from . import places
 from .errors import EngineError
 
@@ -103,7 +104,7 @@ def wanted(document: Mapping[str, Any], index: int) -> Wanted:
     """Read an effective document. EngineError for a mode that this version does not know."""
     jail, ip = document["name"], document["ip"]
     mode, allocation = ip["mode"], Allocation(jail, index)
-    owns_its_stack = document["caps"]["profile"] == "vps"
+    owns_its_stack = owns_network(document)
     if mode in ("none", "host"):
         return Wanted(jail=jail, link=allocation.interface, mode=mode, owns_its_stack=owns_its_stack)
     if mode != "vnet":

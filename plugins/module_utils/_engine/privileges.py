@@ -5,6 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from .._kernel import capabilities, processes, seccomp
 from .._kernel.credentials import become
 from .._model.profiles import Privileges, resolve_privileges
 from .errors import EngineError
-from .findings import Finding, examine
+from .findings import ENFORCED, Finding, Host, examine
 
 
 class Ceiling(NamedTuple):
@@ -60,11 +61,11 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
     privileges = _privileges_of(document)
     program = b""
     if privileges.seccomp != "none" and seccomp.is_available():
-        program = _compile_filter(privileges.capabilities, architecture=architecture, jail=_name_of(document))
+        program = _compile_filter(privileges, architecture=architecture, jail=_name_of(document))
     return Ceiling(
         bounding=frozenset(capabilities.number_of(name) for name in privileges.capabilities),
         no_new_privileges=privileges.no_new_privileges,
-        securebits=0,
+        securebits=capabilities.securebits_of(privileges.securebits),
         seccomp=program,
         report=report_on(document),
     )
@@ -73,7 +74,33 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
 def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What this kernel makes of the privileges that a document asks for. Raises DocumentError as compile_ceiling."""
     network = (document.get("ip") or {}).get("mode") or "none"
-    return examine(_privileges_of(document), network=network, has_filters=seccomp.is_available())
+    host = Host(network=network, has_filters=seccomp.is_available(), raises_limits=raises_limits())
+    return examine(_privileges_of(document), host)
+
+
+def raises_limits() -> bool:
+    """Whether this engine may give a jail more than its own hard limits (getrlimit(2))."""
+    return capabilities.number_of("SYS_RESOURCE") in capabilities.read_sets(os.getpid()).effective
+
+
+def refuse_weaker(document: Mapping[str, Any], *, report: Sequence[Finding]) -> None:
+    """EngineError for a jail with ``strict`` that this kernel would give or withhold less than its document asks for.
+
+    A capability that comes with a profile is not asked for by name, so it may be worth less than elsewhere.
+    """
+    caps = document.get("caps") or {}
+    if not caps.get("strict"):
+        return
+    asked = {f"capability {name}" for name in caps.get("keep") or ()}
+    for finding in report:
+        by_profile = finding.item.startswith("capability ") and finding.item not in asked
+        if finding.verdict != ENFORCED and not by_profile:
+            raise EngineError(
+                _name_of(document),
+                f"{finding.item} is {finding.verdict} on this host: {finding.why}",
+                path="caps.strict",
+                remedy="ask for less, or leave strict out",
+            )
 
 
 def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> None:
@@ -111,12 +138,15 @@ def _name_of(document: Mapping[str, Any]) -> str:
     return str(document.get("name", ""))
 
 
-def _compile_filter(kept: frozenset[str], *, architecture: str, jail: str) -> bytes:
+def _compile_filter(privileges: Privileges, *, architecture: str, jail: str) -> bytes:
     # Here and not above: a start imports this file too, and has no use for the tables of system calls.
     from .._kernel.seccomp_compiler import compile_filter
     from .syscall_policy import verdicts
 
     try:
-        return compile_filter(verdicts(kept), architecture=architecture)
+        policy = verdicts(
+            privileges.capabilities - privileges.confined, allowed=privileges.allowed, refused=privileges.refused
+        )
+        return compile_filter(policy, architecture=architecture)
     except ValueError as error:
         raise EngineError(jail, str(error), path="caps.seccomp", remedy="say seccomp: none") from error

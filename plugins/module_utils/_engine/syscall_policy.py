@@ -79,6 +79,24 @@ GATED = {
     "SYS_PTRACE": frozenset({"kcmp", "pidfd_getfd", "process_madvise"}),
 }
 
+# Allowed with a permission of FreeBSD's, whatever capabilities there are besides.
+PERMITTED = {
+    "mount": frozenset(
+        "fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree open_tree_attr umount2".split()
+    ),
+    "set_hostname": frozenset({"setdomainname", "sethostname"}),
+}
+PERMITTED.update(dict.fromkeys(("mount.nullfs", "mount.overlay", "mount.tmpfs"), PERMITTED["mount"]))
+
+# EPERM when such a permission is taken away; ENOSYS for System V IPC, as on a kernel that was built without it.
+WITHDRAWN = {
+    "mlock": frozenset({"mlock", "mlock2", "mlockall"}),
+    "sysvmsg": frozenset({"msgctl", "msgget", "msgrcv", "msgsnd"}),
+    "sysvsem": frozenset({"semctl", "semget", "semop", "semtimedop"}),
+    "sysvshm": frozenset({"shmat", "shmctl", "shmdt", "shmget"}),
+    "unprivileged_proc_debug": frozenset({"process_vm_readv", "process_vm_writev", "ptrace"}),
+}
+
 # EPERM in every jail: what these reach belongs to the host as a whole (clocks, modules, swap, quota, the kernel's log
 # and its keyrings), or they are the parts of the kernel that containers were broken out through most often (bpf,
 # io_uring, userfaultfd, perf). open_by_handle_at opens any file of a file system, whatever is mounted of it.
@@ -114,6 +132,8 @@ _AF_INET = 2
 _AF_INET6 = 10
 _AF_NETLINK = 16
 _AF_PACKET = 17
+_AF_ALG = 38
+_AF_VSOCK = 40
 
 # IP, ICMP, TCP, UDP, ICMPv6, UDP-Lite, raw and MPTCP. Any other number makes the kernel look for a module, and SCTP,
 # DCCP and L2TP have each been a way to its ring 0.
@@ -133,11 +153,14 @@ _EAFNOSUPPORT = refuse(errno.EAFNOSUPPORT)
 _EPROTONOSUPPORT = refuse(errno.EPROTONOSUPPORT)
 
 
-def verdicts(capabilities: Collection[str]) -> dict[str, Verdict]:
+def verdicts(
+    capabilities: Collection[str], *, allowed: Collection[str] = (), refused: Collection[str] = ()
+) -> dict[str, Verdict]:
     """The default filter of a jail that keeps these capabilities: a verdict for every system call that we know.
 
     An allow list in the spirit of Docker's default: what a capability would let root do is filtered as long as the
-    capability is not kept, so that a bug in the kernel's own check is out of reach as well.
+    capability is not kept, so that a bug in the kernel's own check is out of reach as well. ``allowed`` and ``refused``
+    are permissions that a jail has or has not besides.
     """
     found: dict[str, Verdict] = dict.fromkeys(ALLOWED, ALLOW)
     found.update(dict.fromkeys(REFUSED, _EPERM))
@@ -145,7 +168,9 @@ def verdicts(capabilities: Collection[str]) -> dict[str, Verdict]:
     for capability, names in GATED.items():
         found.update(dict.fromkeys(names, ALLOW if capability in capabilities else _EPERM))
     found.update(_namespace_verdicts(may_make_namespaces="SYS_ADMIN" in capabilities))
-    found["socket"] = _socket_verdict(raw="NET_RAW" in capabilities, manages="NET_ADMIN" in capabilities)
+    found["socket"] = _socket_verdict(
+        raw="NET_RAW" in capabilities, manages="NET_ADMIN" in capabilities, any_family="socket_af" in allowed
+    )
     # Other families have no use for it, but would have their module loaded.
     found["socketpair"] = ArgumentTest(0, values=(_AF_UNIX,), then=ALLOW, otherwise=_EAFNOSUPPORT)
     found["ioctl"] = ArgumentTest(1, values=(_TIOCSTI, _TIOCLINUX, _TIOCSETD), then=_EPERM, otherwise=ALLOW)
@@ -153,6 +178,10 @@ def verdicts(capabilities: Collection[str]) -> dict[str, Verdict]:
     found["personality"] = (
         ALLOW if "SYS_PTRACE" in capabilities else ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
     )
+    for permission in PERMITTED.keys() & set(allowed):
+        found.update(dict.fromkeys(PERMITTED[permission], ALLOW))
+    for permission in WITHDRAWN.keys() & set(refused):
+        found.update(dict.fromkeys(WITHDRAWN[permission], _ENOSYS if permission.startswith("sysv") else _EPERM))
     return found
 
 
@@ -167,12 +196,20 @@ def _namespace_verdicts(*, may_make_namespaces: bool) -> dict[str, Verdict]:
     }
 
 
-def _socket_verdict(*, raw: bool, manages: bool) -> Verdict:
-    """An allow list of families: AF_VSOCK reaches the hypervisor, AF_ALG and the exotic ones load modules."""
+def _socket_verdict(*, raw: bool, manages: bool, any_family: bool) -> Verdict:
+    """An allow list of families: AF_VSOCK reaches the hypervisor, AF_ALG and the exotic ones load modules.
+
+    A jail that may use ``any_family`` may load modules by that, but AF_VSOCK and AF_ALG, which have no namespace, stay
+    closed, and so does AF_PACKET, whose capability is checked in the owner of the network only.
+    """
     internet: Verdict = ALLOW if raw else ArgumentTest(2, values=_IP_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
     protocols = _NETLINK_PROTOCOLS + (_NETLINK_PROTOCOLS_OF_MANAGERS if manages else ())
     netlink = ArgumentTest(2, values=protocols, then=ALLOW, otherwise=_EPROTONOSUPPORT)
     simple = (_AF_UNIX, _AF_PACKET) if raw else (_AF_UNIX,)
+    closed = (_AF_ALG, _AF_PACKET, _AF_VSOCK)
+    others: Verdict = (
+        ArgumentTest(0, values=closed, then=_EAFNOSUPPORT, otherwise=ALLOW) if any_family else _EAFNOSUPPORT
+    )
     return ArgumentTest(
         0,
         values=simple,
@@ -181,6 +218,6 @@ def _socket_verdict(*, raw: bool, manages: bool) -> Verdict:
             0,
             values=(_AF_INET, _AF_INET6),
             then=internet,
-            otherwise=ArgumentTest(0, values=(_AF_NETLINK,), then=netlink, otherwise=_EAFNOSUPPORT),
+            otherwise=ArgumentTest(0, values=(_AF_NETLINK,), then=netlink, otherwise=others),
         ),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from . import libc
@@ -26,6 +26,8 @@ _NUMBERS = {name: number for number, name in enumerate(_NAMES)}
 _HIGHEST_POSSIBLE = 63
 _PR_CAPBSET_DROP = 24
 _PR_SET_SECUREBITS = 28
+# Flags of include/uapi/linux/securebits.h; the bit above each locks it.
+_SECUREBITS = {"noroot": 1 << 0, "no_setuid_fixup": 1 << 2, "no_cap_ambient_raise": 1 << 6}
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -112,6 +114,14 @@ def clear_ambient() -> None:
 def set_securebits(bits: int) -> None:
     """Set the securebits flags of capabilities(7). Needs CAP_SETPCAP."""
     _prctl(f"set securebits {bits:#x}", _PR_SET_SECUREBITS, bits)
+
+
+def securebits_of(names: Iterable[str]) -> int:
+    """The flags of these names (``noroot``), each with the bit beside it that locks it."""
+    bits = 0
+    for name in names:
+        bits |= _SECUREBITS[name] | _SECUREBITS[name] << 1
+    return bits
 
 
 def read_sets(pid: int) -> CapabilitySets:

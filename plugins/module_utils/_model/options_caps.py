@@ -5,25 +5,38 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from .profiles import PROFILES, SECCOMP
+from .profiles import PROFILES, SECCOMP, SECUREBITS
 from .scalars import BOOLEAN, Choice
 from .shapes import ListOf, Option, Record
-from .values import CAPABILITY
+from .values import CAPABILITY, PERMISSIONS_ALLOWED
 
 CAPS = Record(
     Option(
         "profile",
-        Choice(*PROFILES, later=("freebsd", "secure")),
+        Choice(*PROFILES),
         [
             "The capabilities that the jail's root has inside its user namespace.",
             "V(none) is a root without any power.",
             "V(service) is what servers need that open low ports and change to users of their own.",
+            "V(freebsd) is what FreeBSD leaves a jailed superuser: V(service), with chroot, tracing, a host name that"
+            " can be changed, and without System V IPC.",
+            "V(secure) is the list of C(reducecap --secure) of Linux-VServer.",
             "V(vps) is everything that is safe inside a user namespace, for jails that boot a whole distribution.",
             "The default is V(service), and V(vps) for a jail with C(init=system).",
         ],
     ),
     Option("keep", ListOf(CAPABILITY, unique=True), "Capabilities to have besides those of the profile."),
     Option("drop", ListOf(CAPABILITY, unique=True), "Capabilities of the profile to be without."),
+    Option(
+        "allow",
+        PERMISSIONS_ALLOWED,
+        [
+            "Permissions by the names of FreeBSD's jail(8), as a list of what is allowed (V([raw_sockets]), and"
+            " V([nosysvipc]) for what is not) or as a mapping (V({raw_sockets: true, sysvipc: false})).",
+            "Each brings or takes the capabilities, system calls and limits that it consists of. What a permission is"
+            " worth on this kernel is in the report of M(hosting.jails.jail_caps).",
+        ],
+    ),
     Option(
         "no_new_privileges",
         BOOLEAN,
@@ -37,10 +50,21 @@ CAPS = Record(
         default=SECCOMP[0],
     ),
     Option(
+        "securebits",
+        ListOf(Choice(*SECUREBITS), unique=True),
+        "Flags of capabilities(7) to set and lock: V(noroot) makes root a user like any other for the kernel.",
+    ),
+    Option(
+        "strict",
+        BOOLEAN,
+        "Refuse to define or start the jail where this kernel would give or withhold less than what is asked for here.",
+        default=False,
+    ),
+    Option(
         "user_namespace",
         BOOLEAN,
         "Whether ids of the jail are other ids on the host. V(false) is not available yet.",
         default=True,
     ),
-    later=("allow", "devices"),
+    later=("devices",),
 )

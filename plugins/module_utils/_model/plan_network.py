@@ -12,6 +12,7 @@ from .actions import Action
 from .decisions import Decisions
 from .defaults import effective
 from .live import NetworkLive
+from .profiles import owns_network
 from .shapes import LIVE
 
 
@@ -64,7 +65,7 @@ def _drift(decisions: Decisions, live: NetworkLive) -> Iterator[str]:
 def _has_wrong_owner(decisions: Decisions) -> bool:
     live = decisions.live.network
     owned = live.own_user_namespace if live else None
-    return owned is not None and owned != _owns_network(decisions.full)
+    return owned is not None and owned != owns_network(decisions.full)
 
 
 def replaces_namespace(decisions: Decisions) -> bool:

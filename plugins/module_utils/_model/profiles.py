@@ -5,10 +5,12 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from .errors import DocumentError
+from .permissions import PERMISSIONS, spread, taken_with
 
 # What each capability is worth inside a user namespace, from the kernel's own checks (ns_capable or capable). The
 # engine holds the kernel's table of names and numbers; a test compares the two.
@@ -25,6 +27,9 @@ LIMITED = {
     "SYS_NICE": "changes the affinity of the jail's own processes, but raises no priority",
     "SYS_RESOURCE": "changes limits of the jail's own processes, but raises no hard limit",
 }
+
+# Count in the user namespace that owns the network.
+NETWORK_CAPABILITIES = frozenset({"NET_ADMIN", "NET_BROADCAST", "NET_RAW"})
 
 # The kernel asks for these in the host's user namespace only.
 _HOST_ONLY = {
@@ -51,28 +56,50 @@ _HOST_ONLY = {
 CAPABILITIES = _NAMESPACED.union(LIMITED, _HOST_ONLY)
 
 _SERVICE = frozenset("CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SETFCAP".split())
+# What jail(8) and the FreeBSD handbook leave a jailed superuser, in Linux's words: users and groups, owners and modes
+# of files, chroot, resource limits, tracing in the jail.
+_FREEBSD = _SERVICE.union("DAC_READ_SEARCH SYS_CHROOT SYS_PTRACE SYS_RESOURCE".split())
+# The keep list of util-vserver (lib/getinsecurebcaps.c), without what counts on the host only (LEASE, SYS_TTY_CONFIG).
+_SECURE = frozenset(
+    """
+    CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID NET_BIND_SERVICE SYS_CHROOT SYS_PTRACE SETFCAP
+    """.split()
+)
 
 # Keep lists: a capability that a new kernel brings is in none of them.
 _KEPT_BY_PROFILE: dict[str, frozenset[str]] = {
     "none": frozenset(),
     "service": _SERVICE,
+    "freebsd": _FREEBSD,
+    "secure": _SECURE,
     "vps": _NAMESPACED.union(LIMITED),
 }
+# What jail(8) says when nothing is said, where it is not what our other profiles do.
+_ALLOWED_BY_PROFILE: dict[str, dict[str, bool]] = {"freebsd": {"set_hostname": True, "sysvipc": False}}
 PROFILES = tuple(_KEPT_BY_PROFILE)
 SECCOMP = ("default", "none")
+SECUREBITS = ("noroot", "no_setuid_fixup", "no_cap_ambient_raise")
 
 
 class Privileges(NamedTuple):
-    """What a jail's root may do: the ``caps`` part of a document with every default filled in."""
+    """What a jail's root may do: the ``caps`` part of a document with every default filled in.
+
+    ``capabilities`` are held, and those in ``confined`` only for the sake of a permission: no system call is opened for
+    them but those of the permission. ``allowed`` and ``refused`` are names of permissions, by profile or by word.
+    """
 
     profile: str
     capabilities: frozenset[str]
     no_new_privileges: bool
     seccomp: str
+    confined: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    securebits: tuple[str, ...] = ()
 
 
 def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool) -> Privileges:
-    """Fill in the ``caps`` part of a document and do the sum: profile + keep - drop.
+    """Fill in the ``caps`` part of a document and do the sum: profile + keep + allow - drop.
 
     ``system`` says whether the jail boots its own init (``init: system``): such a jail gets the profile ``vps`` where
     none is named. Raises DocumentError with the path of the option that cannot be.
@@ -94,14 +121,68 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool) -> P
     seccomp = caps.get("seccomp") or "default"
     if seccomp not in SECCOMP:
         raise DocumentError(jail, "caps.seccomp", f"{seccomp!r} is not a filter", f"use one of {', '.join(SECCOMP)}")
+    said = spread(caps.get("allow") or {})
+    dropped = {canonical_capability(name) for name in caps.get("drop") or ()}
+    permissions = {**_permissions_of(profile, dropped), **said}
+    open_to_all = _sum_up(profile, keep=caps.get("keep") or (), drop=caps.get("drop") or (), jail=jail)
+    _refuse_contradictions(caps, said, seccomp=seccomp, jail=jail)
+    refused = frozenset(name for name, given in permissions.items() if not given)
+    allowed = frozenset(name for name, given in permissions.items() if given)
+    brought = _union(PERMISSIONS[name].capabilities for name in allowed)
+    taken = _union(taken_with(name) for name in refused)
+    rootless = "suser" in refused
     no_new_privileges = caps.get("no_new_privileges")
     return Privileges(
         profile=profile,
-        capabilities=_sum_up(profile, keep=caps.get("keep") or (), drop=caps.get("drop") or (), jail=jail),
+        capabilities=frozenset() if rootless else open_to_all.difference(taken).union(brought),
+        confined=frozenset() if rootless else brought & _NARROWED - open_to_all,
+        allowed=allowed,
+        refused=refused,
+        securebits=("noroot",) if rootless else tuple(caps.get("securebits") or ()),
         # sudo, su and ping of a whole distribution need their set-user-id bits and file capabilities.
         no_new_privileges=profile != "vps" if no_new_privileges is None else bool(no_new_privileges),
         seccomp=seccomp,
     )
+
+
+def _permissions_of(profile: str, dropped: Collection[str]) -> dict[str, bool]:
+    """What a profile says of permissions, without those that an operator's drop makes void."""
+    own = spread(_ALLOWED_BY_PROFILE.get(profile, {}))
+    return {name: given for name, given in own.items() if not (given and PERMISSIONS[name].capabilities & set(dropped))}
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset(chain.from_iterable(sets))
+
+
+# Worth far more than any permission that takes it: the filter opens but that permission's own calls.
+_NARROWED = frozenset({"SYS_ADMIN"})
+
+
+def _refuse_contradictions(caps: Mapping[str, Any], said: Mapping[str, bool], *, seccomp: str, jail: str) -> None:
+    """DocumentError for a permission that another option takes back, and for one that nothing would confine."""
+    for name, given in said.items():
+        needed = PERMISSIONS[name].capabilities
+        path = f"caps.allow.{name}"
+        option = "drop" if given else "keep"
+        for other in sorted(needed.intersection(map(canonical_capability, caps.get(option) or ()))):
+            raise DocumentError(jail, path, f"{other} is in caps.{option}", "take it out of one of the two")
+        if given and needed & _NARROWED and seccomp == "none":
+            raise DocumentError(
+                jail, path, "without a filter the jail would get all of SYS_ADMIN", "leave out seccomp: none"
+            )
+
+
+def owns_network(document: Mapping[str, Any]) -> bool:
+    """Whether the user namespace of a jail owns its network, by its effective document.
+
+    Only then do the network's capabilities count in the jail, and low ports take one (network_namespaces(7)).
+    """
+    caps = document["caps"]
+    if caps["profile"] == "vps":
+        return True
+    privileges = resolve_privileges(caps, jail=str(document.get("name", "")), system=document["init"] == "system")
+    return "reserved_ports" in privileges.refused or bool(privileges.capabilities & NETWORK_CAPABILITIES)
 
 
 def canonical_capability(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .cpusets import CPUSET_SCHEMA, parse_cpuset
 from .names import NAME_SCHEMA, parse_name
+from .permissions import parse_allow
 from .place import Place, did_you_mean, shown
 from .profiles import CAPABILITIES, canonical_capability
 from .scalars import Scalar, parse_text, text_like, word_of
@@ -94,6 +95,7 @@ CPUSET = Scalar(parse_cpuset, CPUSET_SCHEMA)
 RLIMIT = Scalar(_parse_rlimit, {"type": ["integer", "string", "object"]})
 RLIMIT_NAME = word_of(RLIMITS, what="a resource limit", canonical=str.lower)
 CAPABILITY = word_of(CAPABILITIES, what="a capability", canonical=canonical_capability)
+PERMISSIONS_ALLOWED = Scalar(parse_allow, {"type": ["array", "object"]}, ansible="raw")
 SYSCTL_NAME = Scalar(_parse_sysctl_name, {"type": "string"})
 HOSTNAME = text_like(
     # 64 is __NEW_UTS_LEN: sethostname(2) refuses more.

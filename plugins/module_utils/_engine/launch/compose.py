@@ -13,6 +13,7 @@ from typing import Any
 
 from ..._kernel import files
 from ..._model.allocation import Allocation
+from ..._model.permissions import spread
 from .. import places, privileges
 from ..errors import EngineError
 from ..resolver import resolver_files
@@ -29,6 +30,8 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
     """
     name = document["name"]
     system = document["caps"]["profile"] == "vps"
+    ceiling = _ceiling(document)
+    privileges.refuse_weaker(document, report=ceiling.report)
     return Recipe(
         name=name,
         hostname=document["hostname"],
@@ -41,11 +44,11 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
         command=tuple(document.get("command", ())),
         user=document["user"],
         workdir=document["workdir"],
-        ceiling=_ceiling(document),
+        ceiling=ceiling,
         system=system,
         environment=document["environment"],
         mounts=tuple(_mount(name, number, mount) for number, mount in enumerate(document["mounts"])),
-        rlimits={limit: _rlimit(value) for limit, value in document["rlimits"].items()},
+        rlimits=_rlimits(document),
         sysctls=document["sysctls"],
         files=resolver_files(document),
     )
@@ -77,6 +80,15 @@ def _mount(name: str, number: int, mount: Mapping[str, Any]) -> Mount:
     if source and not os.path.exists(source):
         raise EngineError(name, f"{source!r} does not exist", path=f"{option}.source", remedy="make it first")
     return Mount(option, source, mount["target"], mount["read_only"], mount.get("size", ""))
+
+
+def _rlimits(document: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """The kernel asks for IPC_LOCK in the host's user namespace: a jail that may lock memory needs the limit lifted."""
+    asked = {limit: _rlimit(value) for limit, value in document["rlimits"].items()}
+    if spread(document["caps"].get("allow") or {}).get("mlock"):
+        most = resource.RLIM_INFINITY if privileges.raises_limits() else resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+        asked.setdefault("memlock", (most, most))
+    return asked
 
 
 def _rlimit(value: Mapping[str, Any]) -> tuple[int, int]:

@@ -72,7 +72,8 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
     mounts.pivot_root_here()
     namespaces.become_root_of(start.user_namespace)
     processes.set_parent_death_signal(signal.SIGKILL)
-    namespaces.unshare(namespaces.NEWNS)
+    # The host name with them: whoever is allowed to change it needs the owner of its namespace.
+    namespaces.unshare(namespaces.NEWNS | namespaces.NEWUTS)
 
 
 def _build_app_tree(root: int, recipe: Recipe) -> None:

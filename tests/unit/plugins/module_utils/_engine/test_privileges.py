@@ -10,10 +10,16 @@ from typing import Any
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.plugins.module_utils._engine.findings import Finding
-from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import Ceiling, compile_ceiling
+from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import (
+    Ceiling,
+    compile_ceiling,
+    refuse_weaker,
+    report_on,
+)
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import seccomp
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.capabilities import name_of
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
+from ansible_collections.hosting.jails.plugins.module_utils._model.permissions import PERMISSIONS, spread
 
 DOCUMENTS: list[dict[str, Any]] = [
     {"name": "web1"},
@@ -82,13 +88,55 @@ def test_the_report_says_what_a_capability_is_not_worth() -> None:
     assert findings({"caps": {"keep": ["IPC_LOCK"]}})["capability IPC_LOCK"].verdict == "partial"
 
 
-@pytest.mark.parametrize("mode", ["vnet", "none", "host"])
+@pytest.mark.parametrize("mode", ["vnet", "none", "host", "shared"])
 def test_network_capabilities_need_a_network_of_ones_own(mode: str) -> None:
-    document = {"caps": {"keep": ["NET_RAW", "NET_ADMIN"]}, "ip": {"mode": mode}}
-    report = findings(document)
-    assert report["capability NET_RAW"].verdict == "unavailable"
-    assert report["capability NET_ADMIN"].verdict == "unavailable"
-    assert ("capability NET_RAW" in findings({"init": "system", "ip": {"mode": mode}})) is (mode == "host")
+    for privileges in ({"caps": {"keep": ["NET_RAW", "NET_ADMIN"]}}, {"init": "system"}):
+        report = findings({**privileges, "ip": {"mode": mode}})
+        for capability in ("capability NET_RAW", "capability NET_ADMIN"):
+            if mode in ("host", "shared"):
+                assert report[capability].verdict == "unavailable"
+            else:
+                assert capability not in report
+
+
+def test_every_permission_is_reported_with_its_worth() -> None:
+    for name, permission in PERMISSIONS.items():
+        for part, given in spread({name: True}).items():
+            line = findings({"caps": {"allow": {part: given}}, "ip": {"mode": "vnet"}})[f"allow {part}"]
+            assert (line.verdict == "unavailable") is bool(permission.unavailable)
+            assert line.why or line.verdict == "enforced"
+
+
+def test_without_a_filter_nothing_takes_a_system_call_away() -> None:
+    caps = {"allow": {"sysvshm": False}}
+    assert findings({"caps": caps})["allow nosysvshm"].verdict == "enforced"
+    assert findings({"caps": {**caps, "seccomp": "none"}})["allow nosysvshm"].verdict == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("caps", "item"),
+    [
+        ({"allow": {"settime": True}}, "allow settime"),
+        ({"allow": {"mount": True}}, "allow mount"),
+        ({"keep": ["IPC_LOCK"]}, "capability IPC_LOCK"),
+    ],
+)
+def test_strict_refuses_what_is_worth_less_than_asked_for(caps: dict[str, Any], item: str) -> None:
+    document = {"name": "web1", "caps": {**caps, "strict": True}}
+    with pytest.raises(EngineError, match=f"caps.strict: {item}"):
+        refuse_weaker(document, report=report_on(document))
+    relaxed = {"name": "web1", "caps": caps}
+    refuse_weaker(relaxed, report=report_on(relaxed))
+
+
+def test_strict_takes_a_profile_as_it_is() -> None:
+    document = {"name": "box", "init": "system", "caps": {"strict": True}}
+    refuse_weaker(document, report=report_on(document))
+
+
+def test_securebits_are_set_with_their_locks() -> None:
+    assert compile_ceiling({"caps": {"securebits": ["noroot"]}}, architecture="x86_64").securebits == 0b11
+    assert compile_ceiling({"caps": {"allow": {"suser": False}}}, architecture="x86_64").securebits == 0b11
 
 
 def test_low_ports_in_the_network_of_the_host_stay_with_the_host() -> None:

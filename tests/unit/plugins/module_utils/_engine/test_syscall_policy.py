@@ -25,7 +25,7 @@ EAFNOSUPPORT = refuse(errno.EAFNOSUPPORT)
 EPROTONOSUPPORT = refuse(errno.EPROTONOSUPPORT)
 
 ARCHITECTURES = sorted(AUDIT_ARCHITECTURES)
-PROFILES = ("none", "service", "vps")
+PROFILES = ("none", "service", "secure", "vps")
 KNOWN = frozenset().union(*(numbers(architecture) for architecture in ARCHITECTURES))
 
 NAMESPACE_FLAGS = {
@@ -114,6 +114,37 @@ def test_keeping_a_capability_opens_its_gate_and_no_other(gate: str) -> None:
         for architecture, name in calls(names):
             want = ALLOW if other == gate else EPERM
             assert verdict(name, architecture=architecture, keep=(gate,)) == want
+
+
+def permitted(name: str, *arguments: int, architecture: str, **permissions: tuple[str, ...]) -> int:
+    program = compile_filter(syscall_policy.verdicts((), **permissions), architecture=architecture)
+    number = numbers(architecture)[name]
+    return simulate(program, architecture=AUDIT_ARCHITECTURES[architecture], number=number, arguments=arguments)
+
+
+@pytest.mark.parametrize("permission", sorted(syscall_policy.PERMITTED))
+def test_a_permission_opens_its_own_calls_and_no_others(permission: str) -> None:
+    own = syscall_policy.PERMITTED[permission]
+    for architecture, name in calls(syscall_policy.GATED["SYS_ADMIN"]):
+        want = ALLOW if name in own else EPERM
+        assert permitted(name, architecture=architecture, allowed=(permission,)) == want
+    for architecture in ARCHITECTURES:
+        assert permitted("unshare", 0x20000, architecture=architecture, allowed=(permission,)) == EPERM
+
+
+@pytest.mark.parametrize("permission", sorted(syscall_policy.WITHDRAWN))
+def test_a_permission_that_is_taken_away_closes_its_calls(permission: str) -> None:
+    for architecture, name in calls(syscall_policy.WITHDRAWN[permission]):
+        assert permitted(name, architecture=architecture) == ALLOW
+        assert permitted(name, architecture=architecture, refused=(permission,)) in (EPERM, ENOSYS)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_other_families_are_opened_without_those_that_have_no_namespace(architecture: str) -> None:
+    closed = {AF["PACKET"], 38, 40}
+    for family in EXOTIC_FAMILIES + [AF["PACKET"]]:
+        want = EAFNOSUPPORT if family in closed else ALLOW
+        assert permitted("socket", family, SOCK_STREAM, architecture=architecture, allowed=("socket_af",)) == want
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

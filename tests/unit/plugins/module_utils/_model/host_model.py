@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.hosting.jails.plugins.module_utils._model.actions import Action, Plan
 from ansible_collections.hosting.jails.plugins.module_utils._model.live import Live, NetworkLive
+from ansible_collections.hosting.jails.plugins.module_utils._model.profiles import owns_network
 
 
 class Host(NamedTuple):
@@ -63,5 +64,5 @@ def _network(full: dict[str, Any]) -> NetworkLive:
         mode=ip["mode"],
         addresses=tuple(ip["addresses"]),
         mtu=ip.get("mtu", 1500),
-        own_user_namespace=full["caps"]["profile"] == "vps",
+        own_user_namespace=owns_network(full),
     )

@@ -57,7 +57,8 @@ networks = st.one_of(
 privileges = st.fixed_dictionaries(
     {},
     optional={
-        "profile": st.sampled_from(["none", "service", "vps"]),
+        "profile": st.sampled_from(["none", "service", "freebsd", "secure", "vps"]),
+        "allow": st.sampled_from([["raw_sockets", "allow.nosysvipc"], {"mlock": True, "noreserved_ports": True}]),
         "keep": st.just(["cap_net_raw"]),
         "drop": st.just(["CAP_CHOWN", "kill"]),
         "no_new_privileges": st.booleans(),

@@ -13,6 +13,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._model.profiles impo
     LIMITED,
     PROFILES,
     Privileges,
+    owns_network,
     resolve_privileges,
 )
 from hypothesis import given
@@ -111,9 +112,72 @@ def test_keeping_and_dropping_the_same_is_refused() -> None:
     assert "caps.keep[0]: KILL is also in caps.drop" in refused(keep=["KILL"], drop=["cap_kill"])
 
 
-@pytest.mark.parametrize("profile", ["freebsd", "secure", "SERVICE", "privileged"])
+@pytest.mark.parametrize("profile", ["SERVICE", "privileged"])
 def test_unknown_profiles_are_refused(profile: str) -> None:
-    assert refused(profile=profile).endswith("use one of none, service, vps")
+    assert refused(profile=profile).endswith("use one of none, service, freebsd, secure, vps")
+
+
+def test_freebsd_leaves_what_its_handbook_leaves() -> None:
+    privileges = resolve(profile="freebsd")
+    assert {"SETUID", "SETGID", "CHOWN", "FOWNER", "SYS_CHROOT", "SYS_RESOURCE"} <= privileges.capabilities
+    assert not {"NET_ADMIN", "NET_RAW"} & privileges.capabilities
+    assert privileges.allowed == {"set_hostname"}
+    assert privileges.refused == {"sysvmsg", "sysvsem", "sysvshm"}
+
+
+def test_secure_is_no_more_than_the_keep_list_of_reducecap() -> None:
+    historic = """
+        CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID NET_BIND_SERVICE SYS_CHROOT SYS_PTRACE
+        SYS_TTY_CONFIG LEASE SETFCAP
+    """
+    assert resolve(profile="secure").capabilities <= set(historic.split())
+
+
+def test_a_permission_brings_its_capability_and_takes_it_along() -> None:
+    assert resolve(allow={"raw_sockets": True}).capabilities == APP | {"NET_RAW"}
+    assert resolve(allow={"reserved_ports": False}).capabilities == APP - {"NET_BIND_SERVICE"}
+    assert "SYS_PTRACE" not in resolve(profile="vps", allow={"unprivileged_proc_debug": False}).capabilities
+
+
+def test_a_capability_that_comes_with_a_permission_alone_is_confined_to_it() -> None:
+    assert resolve(allow={"set_hostname": True}).confined == {"SYS_ADMIN"}
+    assert not resolve(profile="vps", allow={"set_hostname": True}).confined
+    assert not resolve(keep=["SYS_ADMIN"], allow={"mount": True}).confined
+    assert not resolve(allow={"raw_sockets": True}).confined
+
+
+def test_what_is_said_of_a_permission_goes_before_the_profile() -> None:
+    privileges = resolve(profile="freebsd", allow={"sysvshm": True, "set_hostname": False})
+    assert privileges.refused == {"sysvmsg", "sysvsem", "set_hostname"}
+    assert "SYS_ADMIN" not in privileges.capabilities
+
+
+def test_a_word_for_three_yields_to_each_of_them() -> None:
+    assert resolve(allow={"sysvipc": False, "sysvsem": True}).refused == {"sysvmsg", "sysvshm"}
+
+
+def test_without_a_superuser_nothing_is_kept() -> None:
+    privileges = resolve(profile="vps", keep=["NET_RAW"], allow={"suser": False})
+    assert (privileges.capabilities, privileges.confined) == (frozenset(), frozenset())
+    assert privileges.securebits == ("noroot",)
+
+
+def test_a_permission_that_another_option_takes_back_is_refused() -> None:
+    assert "caps.allow.raw_sockets: NET_RAW is in caps.drop" in refused(allow={"raw_sockets": True}, drop=["NET_RAW"])
+    assert "caps.allow.raw_sockets: NET_RAW is in caps.keep" in refused(allow={"raw_sockets": False}, keep=["NET_RAW"])
+
+
+def test_what_only_a_filter_confines_needs_the_filter() -> None:
+    assert "leave out seccomp: none" in refused(allow={"set_hostname": True}, seccomp="none")
+
+
+@pytest.mark.parametrize(
+    "caps",
+    [{"profile": "vps"}, {"keep": ["NET_RAW"]}, {"allow": {"raw_sockets": True}}, {"allow": {"reserved_ports": False}}],
+)
+def test_a_jail_owns_its_network_when_its_privileges_have_use_for_it(caps: dict[str, Any]) -> None:
+    assert owns_network({"name": "web1", "init": "auto", "caps": {"profile": "service", **caps}})
+    assert not owns_network({"name": "web1", "init": "auto", "caps": {"profile": "service"}})
 
 
 def test_a_system_jail_does_not_start_under_a_profile_it_cannot_boot_with() -> None:
