@@ -51,7 +51,7 @@ def observe(jail: str, document: Mapping[str, Any] | None) -> tuple[str, ...] | 
 
 
 def preflight(document: Mapping[str, Any]) -> None:
-    """EngineError for rules that ensure() could not make; changes nothing."""
+    """EngineError for rules that ensure() could not make, and for ports of the host that are taken; changes nothing."""
     if has_rules(document, beside_others=False) and not nftables.is_available():
         option = next(name for name in ("forwards", "masquerade", "firewall") if document["ip"][name])
         raise EngineError(
@@ -60,6 +60,10 @@ def preflight(document: Mapping[str, Any]) -> None:
             path=f"ip.{option}",
             remedy="install the package nftables; the role hosting.jails.host does it",
         )
+    if document["ip"]["forwards"] or document["ip"]["masquerade"]:
+        from . import firewall_conflicts
+
+        firewall_conflicts.refuse(document, store.read_document(document["name"]))
 
 
 def ensure(document: Mapping[str, Any], allocation: Allocation) -> None:

@@ -37,7 +37,7 @@ def parse(objects: Iterable[Mapping[str, Any]]) -> Installed:
     """Read what nftables.read_table() returns."""
     elements: dict[str, set[Element]] = {}
     rules: dict[str, list[str]] = {}
-    shapes = []
+    shapes: list[tuple[Any, ...]] = []
     for entry in objects:
         for kind, found in entry.items():
             if kind in ("set", "map"):
@@ -59,7 +59,7 @@ def parse(objects: Iterable[Mapping[str, Any]]) -> Installed:
 
 def _expected() -> tuple[list[str], dict[str, list[str]]]:
     """What ``parse`` finds of the table in itself."""
-    shapes = []
+    shapes: list[tuple[Any, ...]] = []
     rules: dict[str, list[str]] = {}
     for command in table.skeleton():
         for kind, added in command["add"].items():

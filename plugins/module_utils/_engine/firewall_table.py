@@ -179,7 +179,7 @@ def _sent_on(family: int, key: Expression, place: str) -> Iterator[list[Statemen
 
 
 def _masquerading() -> Iterator[list[Statement]]:
-    """A jail that connects to a port which leads back to itself would else see its own address as that of a stranger."""
+    """A jail that connects to a port which leads to itself would else get packets from its own address, and drop them."""
     pair = nft.concatenated(nft.meta("iifname"), nft.meta("oifname"))
     forwarded = nft.match(nft.conntrack("status"), "dnat", "in")
     yield [forwarded, nft.match(pair, "@hairpin"), nft.MASQUERADE]

@@ -30,7 +30,7 @@ def parse_rate(value: Any, place: Place | None = None) -> int:
     found = _RATE.fullmatch(str(value)) if may_be and not (isinstance(value, int) and value > _LARGEST) else None
     if not found:
         raise place.error(f"{shown(value)} is not a rate", _REMEDY)
-    rate = int(found[1]) * 1000 ** _SUFFIXES.index(found[2].upper())
+    rate = int(found[1]) * int(1000 ** _SUFFIXES.index(found[2].upper()))
     if not _SMALLEST <= rate <= _LARGEST:
         raise place.error(f"{shown(value)} is out of range", _REMEDY)
     return rate

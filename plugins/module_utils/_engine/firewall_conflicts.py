@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""Whether the host can give a jail the ports that its document asks for, and packets of other machines at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from .._kernel import sysctls
+from .._kernel.errors import KernelError
+from .._kernel.listeners import Listener, listeners, owner
+from .._kernel.rtnetlink import Reader
+from .._model.errors import DocumentError
+from .._model.forwards import Forward, family_of, forwards
+from . import store
+from .errors import EngineError
+
+_FORWARDING = {4: ("net/ipv4/ip_forward", "net/ipv4/conf"), 6: ("net/ipv6/conf/all/forwarding", "net/ipv6/conf")}
+_WILDCARDS = ("0.0.0.0", "::")
+
+
+def refuse(document: Mapping[str, Any], stored: Mapping[str, Any] | None) -> None:
+    """EngineError for what an effective document asks for, the stored one did not, and the host cannot do.
+
+    What was accepted once stays accepted: a program of the host that takes a port later, say, keeps no jail from
+    starting.
+    """
+    jail, accepted = document["name"], {forward._replace(number=0) for forward in forwards(stored or {})}
+    new = [forward for forward in forwards(document) if forward._replace(number=0) not in accepted]
+    if new:
+        others = dict(_others(jail))
+        _refuse_ports_of_jails(jail, new, others)
+        _refuse_ports_of_host(jail, new, _addresses([document, *others.values()]))
+    if new or (document["ip"]["masquerade"] and not (stored or {}).get("ip", {}).get("masquerade")):
+        _refuse_without_forwarding(document, new)
+
+
+def _others(jail: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Documents of the other jails; a damaged one is that jail's trouble."""
+    for other in store.names():
+        with contextlib.suppress(EngineError, DocumentError, KernelError):
+            document = store.read_document(other) if other != jail else None
+            if document:
+                yield other, document
+
+
+def _addresses(documents: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Addresses that jails have: what listens there is theirs, and no forward takes it from them."""
+    prefixed = (address for document in documents for address in document.get("ip", {}).get("addresses", ()))
+    return {address.partition("/")[0] for address in prefixed}
+
+
+def _refuse_ports_of_jails(jail: str, new: list[Forward], others: Mapping[str, Mapping[str, Any]]) -> None:
+    for other, document in others.items():
+        for forward in forwards(document):
+            for wanted in new:
+                if wanted.overlaps(forward):
+                    raise _refusal(jail, wanted, f"is forwarded to jail {other}")
+
+
+def _refuse_ports_of_host(jail: str, new: list[Forward], of_jails: set[str]) -> None:
+    """A program of the host would lose its connections to the jail: sshd on port 22, say, and with it the host."""
+    for protocol in sorted({forward.protocol for forward in new}):
+        for listener in listeners(protocol):
+            for forward in new:
+                if forward.protocol == protocol and _takes(forward, listener, of_jails):
+                    raise _refusal(jail, forward, f"is what {owner(listener) or 'a program of the host'} listens on")
+
+
+def _takes(forward: Forward, listener: Listener, of_jails: set[str]) -> bool:
+    if forward.family not in listener.families or not forward.first <= listener.port <= forward.last:
+        return False
+    if listener.address in _WILDCARDS or forward.host_address:
+        return listener.address in (*_WILDCARDS, forward.host_address)
+    return not ip_address(listener.address).is_loopback and listener.address not in of_jails
+
+
+def _refusal(jail: str, forward: Forward, use: str) -> EngineError:
+    ports = str(forward.first) if forward.first == forward.last else f"{forward.first}-{forward.last}"
+    return EngineError(
+        jail,
+        f"{forward.protocol} port {ports} of the host {use}",
+        path=f"ip.forwards[{forward.number}].port",
+        remedy="choose another port, or the address of the host by host_address",
+    )
+
+
+def _refuse_without_forwarding(document: Mapping[str, Any], new: list[Forward]) -> None:
+    if document["ip"]["mode"] == "shared":
+        return  # the host itself answers
+    families = {forward.family for forward in new}
+    if document["ip"]["masquerade"]:
+        families |= {family_of(address) for address in document["ip"]["addresses"]}
+    for family in sorted(families):
+        name, links = _FORWARDING[family]
+        if sysctls.read(name) == "0" and not _forwards_by_a_link(links):
+            option = f"forwards[{new[0].number}]" if new else "masquerade"
+            raise EngineError(
+                document["name"],
+                f"this host forwards no IPv{family} packets of other machines",
+                path=f"ip.{option}",
+                remedy=f"set {name.replace('/', '.')} to 1; the role hosting.jails.host does it",
+            )
+
+
+def _forwards_by_a_link(directory: str) -> bool:
+    """Whether an administrator has chosen links that forward, instead of all."""
+    with Reader() as reader:
+        names = [link.name for link in reader.links() if not _is_jails(link.name) and link.name != "lo"]
+    return any(sysctls.read(f"{directory}/{name}/forwarding") == "1" for name in names)
+
+
+def _is_jails(link: str) -> bool:
+    return link.startswith("jl") and link[2:].isdigit()
