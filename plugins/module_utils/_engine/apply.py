@@ -52,6 +52,7 @@ def _write_document(action: Action, facts: HostFacts) -> None:
     with store.documents_lock():
         if document.get("ip") != (store.read_document(action.jail) or {}).get("ip"):
             network.preflight(effective(document))
+            firewall.preflight(effective(document))
         store.write_document(action.jail, document)
 
 
