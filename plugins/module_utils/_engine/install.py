@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # module that can start a jail carries the whole engine.
     from . import boot, traces  # noqa: F401
     from .cli import main  # noqa: F401
+    from .fleet import converge  # noqa: F401
 
 PREFIX = "/usr/local/lib/hosting.jails"
 COMMAND = "/usr/local/sbin/jailctl"

@@ -59,3 +59,45 @@ def wanted_of(part: str, parameters: dict[str, Any], *, reset: bool = False) -> 
     name = jail_name(parameters["name" if part == "jail" else "jail"])
     state = parameters.get("state") if part == "jail" else None
     return Wanted(jail=name, given=given(part, parameters), state=state, part=part, reset=reset)
+
+
+_FLEET_SPEC: dict[str, Any] = {
+    **APPLY_SPEC,
+    "jails": {"type": "list", "elements": "dict"},
+    "defaults": {"type": "dict", "default": {}},
+    "fleet": {"type": "str", "default": "default"},
+    "purge": {"type": "str", "choices": ["none", "stopped", "absent"], "default": "none"},
+    "purge_limit": {"type": "str", "default": "25%"},
+    "allow_empty": {"type": "bool", "default": False},
+    "parallel": {"type": "int"},
+    "mode": {"type": "str", "choices": ["converge", "plan", "apply", "validate"], "default": "converge"},
+    "plan": {"type": "path"},
+    "verbose_results": {"type": "bool", "default": False},
+}
+_FLEET_NEEDS = [
+    ("mode", "converge", ("jails",)),
+    ("mode", "validate", ("jails",)),
+    ("mode", "plan", ("jails", "plan")),
+    ("mode", "apply", ("plan",)),
+]
+
+
+def run_fleet_module() -> None:
+    """The whole of the module that is about all jails of a host."""
+    from .fleet.converge import converge as converge_fleet
+    from .fleet.refusal import Refusal
+
+    module = AnsibleModule(argument_spec=_FLEET_SPEC, required_if=_FLEET_NEEDS, supports_check_mode=True)
+    # Hundreds of documents, secrets among them, are nothing to be sent back.
+    brief = {name: value for name, value in module.params.items() if name not in ("jails", "defaults")}
+
+    def function(module: AnsibleModule) -> dict[str, Any]:
+        try:
+            result = converge_fleet(module.params, check=module.check_mode, with_diff=module._diff)
+        except Refusal as refusal:
+            module.fail_json(msg=str(refusal), errors=refusal.rows(), invocation={"module_args": brief})
+        if result["failed"]:
+            module.fail_json(**result, invocation={"module_args": brief})
+        return {**result, "invocation": {"module_args": brief}}
+
+    run(module, function)

@@ -29,3 +29,10 @@ class Refusal(Exception):
         more = len(self.mistakes) - _SHOWN
         shown = [str(mistake) for mistake in self.mistakes[:_SHOWN]] + ([f"... and {more} more"] if more > 0 else [])
         return "\n".join([f"nothing was done, as there are {len(self.mistakes)} mistakes:", *shown])
+
+    def rows(self) -> list[dict[str, str]]:
+        """The mistakes as a module returns them."""
+        return [
+            {"jail": mistake.jail, "path": mistake.path, "msg": str(mistake), "remedy": mistake.remedy}
+            for mistake in self.mistakes
+        ]
