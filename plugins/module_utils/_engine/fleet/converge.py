@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import execution
+from . import execution, plan_file
 from .planning import plan_task
 from .result import result_of
 from .task import read_task
@@ -20,8 +20,18 @@ def converge(parameters: Mapping[str, Any], *, check: bool, with_diff: bool) -> 
 
     Refusal: nothing was begun. A jail's failure is in its row, and the others are done.
     """
-    task = read_task(parameters)
+    mode, path = parameters["mode"], parameters["plan"]
+    content = plan_file.read(path) if mode == "apply" else None
+    task = plan_file.task_of(content) if content else read_task(parameters)
+    if mode == "validate":
+        return {"changed": False, "failed": False}
     planned = plan_task(task, parallel=parameters["parallel"] or len(os.sched_getaffinity(0)))
-    if not check:
+    if content:
+        plan_file.refuse_drift(content, planned)
+    foreseen = check or mode == "plan"
+    if not foreseen:
         execution.carry_out(planned.jobs, planned.means)
-    return result_of(planned, check=check, with_diff=with_diff, verbose=parameters["verbose_results"])
+    elif not check:
+        plan_file.write(path, task, planned)
+    result = result_of(planned, foreseen=foreseen, with_diff=with_diff, verbose=parameters["verbose_results"])
+    return {**result, "plan": path} if mode == "plan" else result

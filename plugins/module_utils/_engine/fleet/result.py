@@ -5,7 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from ..._model.diff import diff
@@ -17,10 +17,10 @@ from .planning import Planned
 _NAMED = 5
 
 
-def result_of(planned: Planned, *, check: bool, with_diff: bool, verbose: bool) -> dict[str, Any]:
+def result_of(planned: Planned, *, foreseen: bool, with_diff: bool, verbose: bool) -> dict[str, Any]:
     """What a module returns: a short row for each jail, a summary, and the differences of those that change."""
     listed = [job for job in planned.jobs.values() if job.place or _changed(job) or job.failure]
-    rows = [_row(job, check=check, verbose=verbose) for job in listed]
+    rows = [_row(job, verbose=verbose) for job in listed]
     failed = [job for job in listed if job.failure]
     result: dict[str, Any] = {
         "changed": any(row["changed"] for row in rows),
@@ -35,7 +35,7 @@ def result_of(planned: Planned, *, check: bool, with_diff: bool, verbose: bool) 
         },
     }
     if failed:
-        result["msg"] = _message(failed, len(rows))
+        result["msg"] = _message(failed, len(rows), foreseen=foreseen)
     if with_diff:
         result["diff"] = [diff(job.plan) for job in listed if job.plan and _changed(job)]
     return result
@@ -46,8 +46,8 @@ def _changed(job: Job) -> bool:
     return job.changes and (job.begun or not job.failure)
 
 
-def _row(job: Job, *, check: bool, verbose: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": job.name, "state": _state(job, check=check), "changed": _changed(job)}
+def _row(job: Job, *, verbose: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": job.name, "state": _state(job), "changed": _changed(job)}
     row["failed"] = bool(job.failure)
     if job.failure:
         message, path, remedy = job.failure
@@ -59,11 +59,11 @@ def _row(job: Job, *, check: bool, verbose: bool) -> dict[str, Any]:
     return row
 
 
-def _state(job: Job, *, check: bool) -> str:
-    """The state that a jail is in; in check mode the one that it would be in."""
-    if job.plan is None or (job.failure and not check):
+def _state(job: Job) -> str:
+    """The state that a jail is in, or would be in."""
+    if job.plan is None or job.failure:
         return _observed(job)
-    return job.plan.state_after if check or not job.failure else job.live.state
+    return job.plan.state_after
 
 
 def _observed(job: Job) -> str:
@@ -73,8 +73,9 @@ def _observed(job: Job) -> str:
         return "failed"
 
 
-def _message(failed: Iterable[Job], total: int) -> str:
-    failures = [f"{job.failure.message}" for job in failed if job.failure]
-    more = len(failures) - _NAMED
-    shown = failures[:_NAMED] + ([f"... and {more} more, see jails"] if more > 0 else [])
-    return "\n".join([f"{len(failures)} of {total} jails failed, the others are done:", *shown])
+def _message(failed: Sequence[Job], total: int, *, foreseen: bool) -> str:
+    lines = [job.failure.message for job in failed[:_NAMED] if job.failure]
+    if len(failed) > _NAMED:
+        lines.append(f"... and {len(failed) - _NAMED} more")
+    others = "would fail" if foreseen else "failed, the others are done"
+    return "\n".join([f"{len(failed)} of {total} jails {others}:", *lines])
