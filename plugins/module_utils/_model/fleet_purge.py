@@ -9,12 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .fleet_member import Member
-from .place import Place, shown
+from .place import Place, shown, some
 
 # The label of a document that says which fleet the jail belongs to.
 LABEL = "fleet"
 PURGES = ("none", "stopped", "absent")
-_SHOWN = 5
 
 
 def purge(
@@ -46,13 +45,13 @@ def purge(
     )
     if names and not members and not allow_empty:
         raise Place("", "jails").error(
-            f"is empty, so that all of fleet {fleet} would be purged: {_some(names)}",
+            f"is empty, so that all of fleet {fleet} would be purged: {some(names)}",
             "list the jails that are to stay, or say allow_empty: true",
         )
     if len(names) > most:
         raise Place("", "purge").error(
             f"{len(names)} jails of fleet {fleet} are not in the list, and purge_limit ({limit}) allows {most}:"
-            f" {_some(names)}",
+            f" {some(names)}",
             f"say purge_limit: {len(names)} if all of them are to go",
         )
     return names
@@ -73,8 +72,3 @@ def _most(limit: int | str, total: int) -> int:
     if not share:
         return int(digits)
     return max(1, total * int(digits) // 100) if int(digits) else 0
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names) if more < 2 else f"{', '.join(names[:_SHOWN])} and {more} more"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .errors import DocumentError
@@ -14,6 +14,7 @@ from .errors import DocumentError
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 60
 _LARGEST_SHOWN = 1 << 64
+_MOST_NAMED = 5
 
 
 class Place:
@@ -60,6 +61,12 @@ def listed(names: Iterable[str], last: str = "or") -> str:
     """``a, b or c``"""
     *most, final = names
     return f"{', '.join(most)} {last} {final}" if most else final
+
+
+def some(names: Sequence[str]) -> str:
+    """``a, b, c, d, e and 15 more``"""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
 
 
 def did_you_mean(word: Any, known: Iterable[str]) -> str:

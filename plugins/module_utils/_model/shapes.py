@@ -181,6 +181,10 @@ class Record:
             raise missing(place)
         return None
 
+    def option(self, name: str) -> Option:
+        """The option of that name; ValueError if there is none."""
+        return self.options[self.names.index(name)]
+
     def stranger(self, name: Any, place: Place) -> DocumentError:
         """The complaint about a name that none of the options has."""
         if isinstance(name, str) and name in self.later:

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible.utils.vars import merge_hash
+
+from ..module_utils._model.place import some
+from ..plugin_utils._fleet_calls import Call, OtherHosts, own_call
+from ..plugin_utils._fleet_documents import read_documents
+from ..plugin_utils._fleet_verdict import Fault, Verdict
+
+_MOST_SHOWN = 20
+_MOST_RETURNED = 100
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no types to inherit
+    """Judges the documents of all hosts of the play on the controller, then runs the module of the same name."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        own = own_call(self._task, variables["inventory_hostname"])
+        try:
+            faults = self._faults(own, variables)
+        except ImportError as error:
+            raise AnsibleActionFail(_missing_library(error)) from error
+        if faults:
+            return {**result, **_failure(faults, own.host)}
+        if self._task.args.get("mode") == "validate":
+            return {**result, **_validated(own)}
+        wrap_async = self._task.async_val and not self._connection.has_native_async
+        result = merge_hash(result, self._execute_module(task_vars=variables, wrap_async=wrap_async))
+        if not wrap_async:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _faults(self, own: Call, variables: Mapping[str, Any]) -> list[Fault]:
+        def foresee() -> Iterable[Call]:
+            try:
+                hosts = [own.host] if self._task.run_once else list(variables["ansible_play_hosts_all"])
+                return list(OtherHosts(self._task, self._templar, self._loader, variables).calls(hosts))
+            except Exception as error:
+                # The inside of a core to come may look different: that must not keep anybody's jails from being run.
+                Display().warning(
+                    f"jail_fleet: only the documents of this host are checked before the first change: {error}"
+                )
+                return []
+
+        # The directory is the run's own, made by the process that all workers are forked from, and removed at its end.
+        verdict = Verdict(os.path.join(C.DEFAULT_LOCAL_TMP, f"jail_fleet-{self._task._uuid}"))
+        return verdict.faults(own, foresee, alone=self._task.loop is None)
+
+
+def _failure(faults: Sequence[Fault], host: str) -> dict[str, Any]:
+    """The result of a host: its own faults in full, as each of the others says its own."""
+    own = [fault for fault in faults if fault.host == host]
+    told = own or faults
+    lines = [f"- {fault.line()}" for fault in told[:_MOST_SHOWN]]
+    if len(told) > _MOST_SHOWN:
+        lines.append(f"- and {len(told) - _MOST_SHOWN} more")
+    others = sorted({fault.host for fault in faults} - {host})
+    if own and others:
+        lines.append(f"- and {len(faults) - len(own)} of other hosts: {some(others)}")
+    count = "A mistake" if len(faults) == 1 else f"{len(faults)} mistakes"
+    return {
+        "failed": True,
+        "changed": False,
+        "msg": "\n".join([f"{count} in the jails of this play, which were left as they are:", *lines]),
+        "errors": [
+            {"host": fault.host, "jail": fault.jail, "path": fault.path, "msg": fault.message, "remedy": fault.remedy}
+            for fault in told[:_MOST_RETURNED]
+        ],
+    }
+
+
+def _validated(call: Call) -> dict[str, Any]:
+    members, _errors = read_documents(call.arguments)
+    rows = [{"name": member.name, "changed": False, "failed": False} for member in members]
+    summary = {"total": len(rows), "changed": 0, "failed": 0, "restart_required": 0, "purged": 0}
+    return {"changed": False, "jails": rows, "summary": summary}
+
+
+def _missing_library(error: ImportError) -> str:
+    return (
+        f"The documents of jails are checked on the controller, and its Python ({sys.executable}) has not all that this"
+        f" takes: {error}. Install it there, as with: {sys.executable} -m pip install jsonschema"
+    )
