@@ -69,6 +69,13 @@ def abilities() -> Abilities:
     )
 
 
+def has_competing_hierarchies(mounts: str = "/proc/self/mounts") -> bool:
+    """Whether version 1 controllers are mounted that mark sockets too (net_cls and net_prio)."""
+    lines = [line.split() for line in (files.read_text(mounts) or "").splitlines()]
+    controllers = {name for line in lines if line[2] == "cgroup" for name in line[3].split(",")}
+    return bool(controllers & {"net_cls", "net_prio"})
+
+
 def _probe(*, names_errors: bool, verdict: int) -> bytes:
     program = Assembler()
     if names_errors:

@@ -21,8 +21,11 @@ from typing import Any
 from . import bpf, rtnetlink
 from .errors import KernelError
 
-_IFA_F_NODAD = 0x02
+_IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
+_FOREVER = 0xFFFFFFFF
 _RTNH_F_ONLINK = 4
+# The tenth attribute of an address (linux/if_addr.h), as pyroute2 names it.
+_RT_PRIORITY = ("IFA_RT_PRIORITY", "uint32")
 _ETH_P_ALL = 3
 
 
@@ -63,8 +66,11 @@ class Connection:
         try:
             from pyroute2 import IPRoute
             from pyroute2.netlink.exceptions import NetlinkError
+            from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
         except ImportError as error:
             raise KernelError("import", "pyroute2", errno.ENOPKG) from error
+        if _RT_PRIORITY not in ifaddrmsg.nla_map:  # it is from 0.8 on
+            ifaddrmsg.nla_map = (*ifaddrmsg.nla_map[:9], _RT_PRIORITY)
         self._refusal: type[Exception] = NetlinkError
         self._socket: Any = _translated("open", "rtnetlink", NetlinkError, IPRoute)
 
@@ -143,6 +149,21 @@ class Connection:
         self._tolerant(
             (errno.EEXIST,), "add", f"address {address} to {link.name}", "addr", "add", **_address(link, address, scope)
         )
+
+    def carry_address(self, link: rtnetlink.Link, address: str, *, metric: int, replace: bool = False) -> None:
+        """Have a link of the host carry a single address, marked by its metric; KernelError EEXIST if it does already.
+
+        ``replace`` gives an address that is there the mark. IPv6 without duplicate address detection, as above, and
+        as an address that nothing chooses as its source by itself (RFC 6724, section 5, rule 3): it is not the host's.
+        """
+        ip, _unused, bits = address.partition("/")
+        options: dict[str, Any] = {"index": link.ifindex, "address": ip, "prefixlen": int(bits), "rt_priority": metric}
+        if ":" in ip:
+            lifetimes = {"preferred": 0, "valid": _FOREVER}
+            # The versions of pyroute2 look for them in different places.
+            options |= {"flags": _IFA_F_NODAD | _IFA_F_NOPREFIXROUTE, **lifetimes, "cacheinfo": lifetimes}
+        command = "replace" if replace else "add"
+        self._request(command, f"address {address} on {link.name}", "addr", command, **options)
 
     def remove_address(self, link: rtnetlink.Link, address: str) -> None:
         """Remove an address; one that is gone is no error."""
