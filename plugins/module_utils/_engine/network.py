@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._kernel import files, namespaces, sysctls
@@ -43,7 +44,32 @@ def namespace_fd(jail: str) -> int | None:
 
 
 def observe(jail: str, document: Mapping[str, Any] | None = None, *, links: Reader | None = None) -> NetworkLive | None:
-    """The network that a jail has now, None where it has none of its own (also in mode host). Costs about 1 ms.
+    """The network that a jail has now, None where it has none (also in mode host). Costs about 1 ms.
+
+    What it has of two modes at once, because a change was cut short, is not ``up``. Otherwise see observe_own().
+    """
+    shared = document if document and document["ip"]["mode"] == "shared" else None
+    own = None
+    if not shared or namespaces.is_pinned(places.namespace(jail, "net")):
+        own = observe_own(jail, None if shared else document, links=links)
+    if not shared and not _has_addresses_on_host(jail):
+        return own
+    if own is not None:
+        return replace(own, up=False)
+    from . import shared_network
+
+    return shared_network.observe(shared, links) if shared else shared_network.observe_remains(jail)
+
+
+def _has_addresses_on_host(jail: str) -> bool:
+    """Whether there may be addresses that mode shared has added, whatever the mode is now."""
+    return os.path.exists(places.addresses(jail))
+
+
+def observe_own(
+    jail: str, document: Mapping[str, Any] | None = None, *, links: Reader | None = None
+) -> NetworkLive | None:
+    """The network that a jail has of its own, None where it has none.
 
     An address counts only where both ends know it. With the effective ``document`` that is meant to be in force,
     ``up`` says that nothing at all is missing; without it, that what is there is complete in itself. ``links`` is that
@@ -111,7 +137,7 @@ def change(before: Mapping[str, Any], after: Mapping[str, Any], index: int) -> b
     no running process can be moved to.
     """
     old, new = network_state.wanted(before, index), network_state.wanted(after, index)
-    if (old.mode == "host") != (new.mode == "host"):
+    if old.mode != new.mode and {old.mode, new.mode} & {"host", "shared"}:
         message = f"{old.mode} cannot become {new.mode} while the jail runs"
         raise EngineError(new.jail, message, path="ip.mode", remedy="restart the jail")
     if new.mode != "host" and old.owns_its_stack != new.owns_its_stack:
@@ -129,6 +155,11 @@ def preflight(
     pyroute2. ``taken`` maps the addresses of the other jails' documents to their names; a caller with many jails asks
     network_conflicts.taken_addresses() once for all, and gives ``links`` as in network_state.read().
     """
+    if document["ip"]["mode"] == "shared":
+        from . import shared_conflicts, shared_network
+
+        shared_conflicts.refuse(shared_network.wanted(document), taken)
+        return
     want = network_state.wanted(document, 0)
     if want.mode == "host":
         return
@@ -154,9 +185,15 @@ def ensure(document: Mapping[str, Any], index: int, *, taken: Mapping[str, str] 
     EngineError for an address that is in use on this host, for a link of somebody else under the name that we need, and
     where pyroute2 is missing. ``taken`` is that of preflight().
     """
+    if document["ip"]["mode"] == "shared":
+        from . import shared_network
+
+        left = _remove_own(document["name"], index)
+        return shared_network.ensure(document, index) or left
     want = network_state.wanted(document, index)
     if want.mode == "host":
         return remove(want.jail, index)
+    _remove_from_host(want.jail, index)
     facts = network_state.read(want.jail, link_name=want.link)
     if _is_whole(want, facts):
         return False
@@ -187,7 +224,7 @@ def _is_whole(want: Wanted, facts: Facts) -> bool:
 def _repair(want: Wanted, facts: Facts, changes: Changes) -> None:
     """One round towards what is wanted."""
     if facts.owner and facts.owner != _owner(want):
-        remove(want.jail)
+        _remove_own(want.jail)
     elif _is_leftover(want, facts):
         changes.delete(facts)
     elif not facts.owner or (want.mode == "vnet" and facts.host is None):
@@ -230,6 +267,19 @@ def remove(jail: str, index: int | None = None) -> bool:
 
     Without ``index`` it also finds a host end under another name than the jail's own, by a look at all links.
     """
+    own = _remove_own(jail, index)
+    return _remove_from_host(jail, index) or own
+
+
+def _remove_from_host(jail: str, index: int | None) -> bool:
+    if not _has_addresses_on_host(jail):
+        return False
+    from . import shared_network
+
+    return shared_network.remove(jail, index)
+
+
+def _remove_own(jail: str, index: int | None = None) -> bool:
     link_name = "" if index is None else Allocation(jail, index).interface
     path = places.namespace(jail, "net")
     facts = network_state.read(jail, link_name=link_name)

@@ -23,7 +23,6 @@ from .._kernel.rtnetlink import ROUTE_PROTOCOL, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from .._model.allocation import Allocation
 from .._model.profiles import owns_network
 from . import places
-from .errors import EngineError
 
 JAIL_LINK = "eth0"
 # The same on the host end of every jail: a link-local gateway needs no address of the customer's networks, and since
@@ -101,14 +100,12 @@ class Step(NamedTuple):
 
 
 def wanted(document: Mapping[str, Any], index: int) -> Wanted:
-    """Read an effective document. EngineError for a mode that this version does not know."""
+    """Read an effective document of a jail that does not share the host's addresses (see ``shared_network``)."""
     jail, ip = document["name"], document["ip"]
     mode, allocation = ip["mode"], Allocation(jail, index)
     owns_its_stack = owns_network(document)
     if mode in ("none", "host"):
         return Wanted(jail=jail, link=allocation.interface, mode=mode, owns_its_stack=owns_its_stack)
-    if mode != "vnet":
-        raise EngineError(jail, f"{mode} is not available yet", path="ip.mode", remedy="use vnet, none or host")
     addresses = tuple(canonical_prefix(address) for address in ip["addresses"])
     return Wanted(
         jail=jail,

@@ -51,6 +51,11 @@ def rules(name: str) -> str:
     return f"{RUNTIME}/{name}/rules"
 
 
+def addresses(name: str) -> str:
+    """The addresses that the engine has put on links of the host for a jail (mode shared)."""
+    return f"{RUNTIME}/{name}/addresses.json"
+
+
 def output(name: str) -> str:
     """FIFO that carries what the jail's init prints."""
     return f"{RUNTIME}/{name}/output"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .._kernel import files
 from .._kernel.errors import KernelError
 from .._model.document import effective
-from . import allocations, limits, places, status, store
+from . import allocations, limits, places, shared_network, status, store
 from .errors import EngineError
 from .launch.compose import compose
 from .launch.launcher import Launch, Launched
@@ -66,6 +66,8 @@ def begin(name: str, *, restarts: int = 0) -> Starting:
         group = status.group(name)
         group.create()
         limits.set_limits(group, full["limits"], jail=name, fresh=True)
+        if full["ip"]["mode"] == "shared":
+            shared_network.hold(group, full)
         if recipe.system:
             group.delegate(allocation.uid_base, allocation.uid_base)
         files.write_record(places.started_document(name), full)

@@ -115,14 +115,15 @@ def _check_limits(document: Mapping[str, Any], place: Place) -> Iterator[Documen
 
 
 def _check_sysctls(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
-    if document["ip"]["mode"] != "host":
+    mode = document["ip"]["mode"]
+    if mode not in ("host", "shared"):
         return
     for name in document["sysctls"]:
         if name.startswith("net."):
             yield (
                 place.at("sysctls")
                 .at(name)
-                .error("with ip.mode: host this is the host's own sysctl", "use ip.mode: vnet")
+                .error(f"with ip.mode: {mode} this is the host's own sysctl", "use ip.mode: vnet")
             )
 
 
@@ -150,14 +151,19 @@ def _check_hooks(document: Mapping[str, Any], place: Place) -> Iterator[Document
 
 def _check_ip(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
     ip, where = document["ip"], place.at("ip")
-    if ip["mode"] == "vnet":
-        if not ip["addresses"]:
-            yield where.at("addresses").error("mode vnet needs at least one address", "write 10.20.0.11/32, say")
+    mode = ip["mode"]
+    if mode in ("vnet", "shared") and not ip["addresses"]:
+        yield where.at("addresses").error(f"mode {mode} needs at least one address", "write 10.20.0.11/32, say")
+    if mode != "shared" and ip.get("interface"):
+        yield where.at("interface").error(
+            f"mode {mode} puts no addresses on a link of the host's", "use mode: shared, or clear interface"
+        )
+    if mode == "vnet":
         return
-    for name in ("addresses", "mtu", "mac", "routes"):
+    for name in ("mtu", "mac", "routes") if mode == "shared" else ("addresses", "mtu", "mac", "routes"):
         if ip.get(name):
             yield where.at(name).error(
-                f"mode {ip['mode']} has no interface of the jail's own", f"use mode: vnet, or clear {name}"
+                f"mode {mode} has no interface of the jail's own", f"use mode: vnet, or clear {name}"
             )
 
 

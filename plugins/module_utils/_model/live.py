@@ -14,7 +14,7 @@ STATES = ("absent", "stopped", "running", "frozen", "failed", "stuck")
 
 @dataclass(frozen=True)
 class NetworkLive:
-    """The network that a jail has of its own (modes vnet and none), as observed in the kernel.
+    """The network that a jail has of its own (modes vnet and none), or of the host's (shared), as seen in the kernel.
 
     ``addresses`` are canonical, with their prefix; those that the kernel or the engine adds by itself are left out.
     ``up`` is False when anything else is missing that the document in force asks for. ``own_user_namespace`` says

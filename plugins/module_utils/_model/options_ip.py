@@ -11,7 +11,7 @@ from .addresses import ADDRESS, DESTINATION, JAIL_ADDRESS, MAC
 from .options_firewall import BANDWIDTH, FIREWALL, FORWARD
 from .scalars import BOOLEAN, Choice, whole_number
 from .shapes import LIVE, RESTART, ListOf, Option, Record
-from .values import DOMAIN, RESOLVER_OPTION
+from .values import DOMAIN, LINK_NAME, RESOLVER_OPTION
 
 # The least that IPv6 works with (RFC 8200, section 5).
 _SMALLEST_MTU = 1280
@@ -30,15 +30,16 @@ ROUTE = Record(
 
 def _effect_of_mode(before: Any, after: Any) -> str:
     """A process cannot be moved to another network namespace; what is in its own can change at any time."""
-    return RESTART if "host" in (before, after) else LIVE
+    return RESTART if {before, after} & {"host", "shared"} else LIVE
 
 
 IP = Record(
     Option(
         "mode",
-        Choice("vnet", "none", "host", later=("shared",)),
+        Choice("vnet", "shared", "none", "host"),
         [
             "V(vnet) gives the jail a network stack of its own, which the host routes its addresses to.",
+            "V(shared) leaves it the network stack of the host and holds it to its addresses there.",
             "V(none) gives it an empty network stack with a loopback interface.",
             "V(host) leaves it the network stack of the host.",
         ],
@@ -48,7 +49,15 @@ IP = Record(
     Option(
         "addresses",
         ListOf(JAIL_ADDRESS, unique=True),
-        "Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) needs at least one.",
+        "Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) and O(mode=shared)"
+        " need at least one.",
+        effect=LIVE,
+    ),
+    Option(
+        "interface",
+        LINK_NAME,
+        "Link of the host that carries the addresses of a jail with O(mode=shared). Without it they have to be the"
+        " host's already.",
         effect=LIVE,
     ),
     Option(
@@ -70,5 +79,5 @@ IP = Record(
     ),
     Option("firewall", FIREWALL, "What may reach the jail, and what it may reach.", effect=LIVE),
     Option("bandwidth", BANDWIDTH, "How fast the jail may receive and send.", effect=LIVE),
-    later=("interface", "gateway", "bridge", "parent", "admin"),
+    later=("gateway", "bridge", "parent", "admin"),
 )

@@ -16,8 +16,11 @@ from .profiles import owns_network
 from .shapes import LIVE
 
 
+_OWN = "own"
+
+
 def network_actions(decisions: Decisions) -> Iterator[Action]:
-    """Make, repair, change or remove the network that a jail has of its own (modes vnet and none).
+    """Make, repair, change or remove what a jail has of the network: its own (vnet, none), or addresses (shared).
 
     It is made when a document with an ``ip`` section is first written, so that a start needs nothing but to enter it.
     """
@@ -55,7 +58,7 @@ def _drift(decisions: Decisions, live: NetworkLive) -> Iterator[str]:
     if _has_wrong_owner(decisions):
         yield "another owner"
     before = effective(decisions.stored)["ip"] if decisions.stored else ip
-    yield from (f"other {name}" for name in ("mac", "routes") if before.get(name) != ip.get(name))
+    yield from (f"other {name}" for name in ("mac", "routes", "interface") if before.get(name) != ip.get(name))
     if "mtu" in before and "mtu" not in ip:
         yield "mtu of the kernel"
     if not live.up:
@@ -71,6 +74,12 @@ def _has_wrong_owner(decisions: Decisions) -> bool:
 def replaces_namespace(decisions: Decisions) -> bool:
     """Whether the jail gets another network namespace, which none of its processes can be moved to."""
     before, after = decisions.in_force, decisions.full
-    hosts = [full["ip"]["mode"] == "host" for full in (before, after)]
-    return hosts[0] != hosts[1] or owns_network(before) != owns_network(after)
+    stacks = [_stack(full) for full in (before, after)]
+    return stacks[0] != stacks[1] or (stacks[0] == _OWN and owns_network(before) != owns_network(after))
+
+
+def _stack(full: Mapping[str, Any]) -> str:
+    """Which network stack a jail is on, and by which rules."""
+    mode = str(full["ip"]["mode"])
+    return mode if mode in ("host", "shared") else _OWN
 

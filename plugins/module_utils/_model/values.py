@@ -145,6 +145,12 @@ DOMAIN = text_like(
     what="a domain",
     remedy="write a domain name such as example.org",
 )
+LINK_NAME = text_like(
+    # As the kernel takes it (dev_valid_name), without what would be an option or a sysctl's separator.
+    r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}",
+    what="a network link",
+    remedy="write its name as ip link shows it, as in eth0",
+)
 RESOLVER_OPTION = text_like(
     r"[a-z][a-z0-9-]*(?::[0-9]{1,4})?",
     what="an option of resolv.conf(5)",

@@ -37,7 +37,7 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
         hostname=document["hostname"],
         layers=overlay_layers(name),
         user_namespace=places.namespace(name, "user"),
-        network="" if document["ip"]["mode"] == "host" else places.namespace(name, "net"),
+        network="" if document["ip"]["mode"] in ("host", "shared") else places.namespace(name, "net"),
         cgroup=places.cgroup(name),
         id_base=allocation.uid_base,
         init=_init(document),

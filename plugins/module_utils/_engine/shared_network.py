@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""Mode ``shared``: a jail on the network stack of the host, held to its own addresses.
+
+Two things make it: addresses on a link of the host (``shared_addresses``), and programs on the hooks of the jail's
+control group (``address_programs``). The addresses come with the definition and go with it. The programs are there
+before the first process of a jail is, hold for all that it starts, and are replaced one by one, without a gap, when
+the addresses of a running jail change. Nothing of ours has to run for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .._kernel import cgroup_bpf, links
+from .._kernel.address_program import Held
+from .._kernel.address_programs import programs
+from .._kernel.cgroups import Cgroup
+from .._kernel.errors import KernelError
+from .._kernel.rtnetlink import Reader
+from .._model.live import NetworkLive
+from .._model.profiles import resolve_privileges
+from . import shared_addresses, status
+from .errors import EngineError
+from .network_state import canonical_prefix
+from .shared_addresses import Carrier, ip_of
+
+# Each round does what is left to do and looks again.
+_ROUNDS = 3
+
+
+class Wanted(NamedTuple):
+    """What a document asks for: addresses with their prefixes, and the link that carries those that we add."""
+
+    jail: str
+    addresses: tuple[str, ...]
+    interface: str
+    held: Held
+
+
+def wanted(document: Mapping[str, Any]) -> Wanted:
+    """Read an effective document. EngineError where the kernel has none of the hooks that it takes."""
+    ip, jail = document["ip"], document["name"]
+    addresses = tuple(canonical_prefix(address) for address in ip["addresses"])
+    return Wanted(jail, addresses, ip.get("interface") or "", _held(document, addresses))
+
+
+def _held(document: Mapping[str, Any], addresses: tuple[str, ...]) -> Held:
+    kept = resolve_privileges(document["caps"], jail=document["name"], system=document["init"] == "system").capabilities
+    able = _abilities(document["name"])
+    return Held(
+        ipv4=tuple(ip_of(address) for address in addresses if ":" not in address),
+        ipv6=tuple(ip_of(address) for address in addresses if ":" in address),
+        low_ports=able.low_ports and "NET_BIND_SERVICE" in kept,
+        ping="NET_RAW" in kept,
+        names_errors=able.names_errors,
+    )
+
+
+def _abilities(jail: str) -> cgroup_bpf.Abilities:
+    try:
+        return cgroup_bpf.abilities()
+    except KernelError as error:
+        raise EngineError(
+            jail,
+            f"this kernel cannot hold a jail to its addresses ({error})",
+            path="ip.mode",
+            remedy="boot one with CONFIG_CGROUP_BPF, or use mode: vnet",
+        ) from error
+
+
+def observe(document: Mapping[str, Any], links: Reader | None = None) -> NetworkLive | None:
+    """What a jail has of what its document asks for, None where that is nothing."""
+    want = wanted(document)
+    reader = links or Reader()
+    try:
+        carried = shared_addresses.look(want.jail, want.addresses, want.interface, reader)
+    finally:
+        if links is None:
+            reader.close()
+    if not carried.addresses:
+        return None
+    group = status.group(want.jail)
+    is_held = not group.exists() or cgroup_bpf.is_held(group.unified, programs(want.held))
+    return NetworkLive(mode="shared", addresses=carried.addresses, up=carried.in_place and is_held)
+
+
+def observe_remains(jail: str) -> NetworkLive:
+    """What we have added for a jail whose document asks for another mode."""
+    return NetworkLive(mode="shared", addresses=tuple(sorted(shared_addresses.read_record(jail))))
+
+
+def hold(group: Cgroup, document: Mapping[str, Any]) -> None:
+    """Put the programs on the hooks of a jail's control group. KernelError means that nothing may run in it."""
+    cgroup_bpf.hold(group.unified, programs(wanted(document).held))
+
+
+def ensure(document: Mapping[str, Any], index: int) -> bool:
+    """Make addresses and programs what the document says, from whatever is there; whether anything changed.
+
+    New addresses are there before the programs allow them, and old ones go when no program allows them any more.
+    EngineError for a link that does not exist or that cannot carry them.
+    """
+    want = wanted(document)
+    carrier = Carrier(want.jail, index, want.interface)
+    changed = False
+    for _unused in range(_ROUNDS):
+        if not _round(want, carrier):
+            return changed
+        changed = True
+    raise EngineError(
+        want.jail,
+        "the addresses do not stay as they were made",
+        path="ip.addresses",
+        remedy=f"look for a program on the host that manages {want.interface}",
+    )
+
+
+def _round(want: Wanted, carrier: Carrier) -> bool:
+    """Do what is to be done; whether that was anything."""
+    with Reader() as reader:
+        changes = carrier.compare(want.addresses, reader)
+        before, ours = shared_addresses.read_record(want.jail), dict.fromkeys(changes.ours, want.interface)
+        if changes.added or changes.taken:
+            link = carrier.link(reader)
+            shared_addresses.write_record(want.jail, {**before, **ours})
+            with _connection(want.jail) as connection:
+                carrier.add(changes, connection, link)
+        held = _hold_running(want)
+        if changes.removed:
+            with _connection(want.jail) as connection:
+                shared_addresses.remove(changes.removed, connection, reader)
+        if ours != before:
+            shared_addresses.write_record(want.jail, ours)
+    return held or ours != before or bool(changes.removed or changes.added or changes.taken)
+
+
+def _hold_running(want: Wanted) -> bool:
+    group = status.group(want.jail)
+    return group.exists() and cgroup_bpf.hold(group.unified, programs(want.held))
+
+
+def _connection(jail: str) -> links.Connection:
+    """An open socket for changes; EngineError where pyroute2 is missing."""
+    from .network_changes import require_library
+
+    require_library(jail)
+    return links.Connection()
+
+
+def remove(jail: str, index: int | None) -> bool:
+    """Take the addresses that we have added from the host; whether there were any.
+
+    Without ``index`` the record alone says which they are. The programs go with the control group.
+    """
+    with Reader() as reader:
+        marked = shared_addresses.marked(jail, index, reader)
+        if marked:
+            with _connection(jail) as connection:
+                shared_addresses.remove(marked, connection, reader)
+    shared_addresses.write_record(jail, {})
+    return bool(marked)
