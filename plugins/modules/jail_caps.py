@@ -85,16 +85,18 @@ options:
     type: bool
   seccomp:
     description:
-      - 'Filter of system calls: the collection''s own, or none.'
+      - Filter of system calls. V(none) is none at all.
       - The V(default) one refuses, among others, new namespaces, mounts, modules, keyrings, C(bpf), C(io_uring),
         C(perf_event_open), C(userfaultfd), C(open_by_handle_at), typing into terminals, sockets of families other than
         UNIX, IPv4, IPv6 and netlink, and every system call that is newer than the collection. It opens what a kept
         capability is for. 32-bit programs do not run under it.
+      - V(strict) is the same without what ordinary services have no use for, such as C(ptrace), C(process_vm_readv),
+        C(sched_setscheduler), C(vmsplice), C(name_to_handle_at) and C(sync).
+      - 'A profile as Docker, Podman and OCI runtimes take it is read as it is. Give it by its absolute path on the jail
+        host, where it is read at every start, or as a mapping that is kept in the document, as in
+        C(seccomp: "{{ lookup(''file'', ''profile.json'') | from_json }}").'
       - A jail that never said otherwise has V(default).
-    type: str
-    choices:
-      - default
-      - none
+    type: raw
   securebits:
     description:
       - Flags of C(capabilities(7\)) to set and lock.

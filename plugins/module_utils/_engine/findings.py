@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .._model.permissions import PERMISSIONS
-from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, Privileges
+from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OWN_PROFILE, Privileges
 
 ENFORCED = "enforced"
 PARTIAL = "partial"
@@ -42,12 +42,12 @@ def examine(privileges: Privileges, host: Host) -> tuple[Finding, ...]:
 
 def _examine(privileges: Privileges, host: Host) -> Iterator[Finding]:
     network, has_filters = host.network, host.has_filters
-    filtered = has_filters and privileges.seccomp != "none"
+    filtered = has_filters and privileges.seccomp not in ("none", OWN_PROFILE)
     if filtered or "SYS_ADMIN" in privileges.capabilities - privileges.confined:
         yield Finding("capabilities", ENFORCED)
     else:
         # The bounding set of a new user namespace is full, whatever that of its maker is (user_namespaces(7)).
-        why = "without a filter a process may make a user namespace of its own and hold every capability in that"
+        why = "unless a filter forbids it, a process may make a user namespace and hold every capability in that"
         yield Finding("capabilities", PARTIAL, why)
     for name in sorted(privileges.capabilities & set(LIMITED)):
         yield Finding(f"capability {name}", PARTIAL, LIMITED[name])
@@ -57,7 +57,7 @@ def _examine(privileges: Privileges, host: Host) -> Iterator[Finding]:
         yield Finding(f"securebit {name}", ENFORCED, "set and locked")
     if privileges.no_new_privileges:
         yield Finding("no_new_privileges", ENFORCED)
-    if filtered:
+    if has_filters and privileges.seccomp != "none":
         yield Finding("seccomp", ENFORCED, "32-bit and x32 system calls fail with ENOSYS")
     elif not has_filters and privileges.seccomp != "none":
         yield Finding("seccomp", UNAVAILABLE, "this kernel has no CONFIG_SECCOMP_FILTER")
@@ -91,7 +91,7 @@ def _worth_of(name: str, privileges: Privileges, host: Host, *, filtered: bool) 
     permission = PERMISSIONS[name]
     if name in privileges.refused:
         if not filtered and name.startswith(_TAKEN_BY_FILTER):
-            return UNAVAILABLE, "only a filter of system calls takes it away, and this jail has none"
+            return UNAVAILABLE, "only our filter of system calls takes it away, and this jail has another or none"
         return ENFORCED, permission.kept
     if permission.unavailable:
         return UNAVAILABLE, permission.unavailable

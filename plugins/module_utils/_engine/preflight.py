@@ -11,6 +11,7 @@ from typing import Any
 
 from .._model.actions import Action, Plan
 from .._model.document import effective
+from .._model.profiles import SECCOMP
 from . import firewall, limits, network, status
 from .errors import EngineError
 from .host_facts import NOTHING_KNOWN, HostFacts
@@ -34,9 +35,11 @@ def refuse_action(action: Action, facts: HostFacts = NOTHING_KNOWN) -> None:
 
 def _document(action: Action, _unused: HostFacts) -> None:
     document = effective(action.arguments["document"])
-    if document["caps"].get("strict"):
+    caps = document["caps"]
+    if caps["strict"] or caps["seccomp"] not in SECCOMP:
         from . import privileges
 
+        privileges.refuse_bad_profile(document)
         privileges.refuse_weaker(document, report=privileges.report_on(document))
     limits.refuse_without_controllers(status.group(action.jail), document["limits"], jail=action.jail)
 

@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._kernel import capabilities, processes, seccomp
+from .._kernel import capabilities, files, processes, seccomp
 from .._kernel.credentials import become
-from .._model.profiles import Privileges, resolve_privileges
+from .._kernel.errors import KernelError
+from .._model.profiles import OWN_PROFILE, Privileges, resolve_privileges
 from .errors import EngineError
 from .findings import ENFORCED, Finding, Host, examine
+
+if TYPE_CHECKING:
+    from .._kernel.seccomp_compiler import Verdict
+    from .oci_seccomp import Policy
 
 
 class Ceiling(NamedTuple):
@@ -61,7 +67,7 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
     privileges = _privileges_of(document)
     program = b""
     if privileges.seccomp != "none" and seccomp.is_available():
-        program = _compile_filter(privileges, architecture=architecture, jail=_name_of(document))
+        program = _compile_filter(privileges, document, architecture=architecture)
     return Ceiling(
         bounding=frozenset(capabilities.number_of(name) for name in privileges.capabilities),
         no_new_privileges=privileges.no_new_privileges,
@@ -138,15 +144,55 @@ def _name_of(document: Mapping[str, Any]) -> str:
     return str(document.get("name", ""))
 
 
-def _compile_filter(privileges: Privileges, *, architecture: str, jail: str) -> bytes:
+def _compile_filter(privileges: Privileges, document: Mapping[str, Any], *, architecture: str) -> bytes:
     # Here and not above: a start imports this file too, and has no use for the tables of system calls.
     from .._kernel.seccomp_compiler import compile_filter
-    from .syscall_policy import verdicts
 
     try:
-        policy = verdicts(
-            privileges.capabilities - privileges.confined, allowed=privileges.allowed, refused=privileges.refused
-        )
-        return compile_filter(policy, architecture=architecture)
+        if privileges.seccomp == OWN_PROFILE:
+            policy = _own_profile(privileges, document, architecture=architecture)
+            return compile_filter(policy.verdicts, architecture=architecture, default=policy.default)
+        return compile_filter(_our_verdicts(privileges), architecture=architecture)
     except ValueError as error:
-        raise EngineError(jail, str(error), path="caps.seccomp", remedy="say seccomp: none") from error
+        raise EngineError(_name_of(document), str(error), path="caps.seccomp", remedy="say seccomp: none") from error
+
+
+def _our_verdicts(privileges: Privileges) -> dict[str, Verdict]:
+    from .syscall_policy import verdicts
+
+    return verdicts(
+        privileges.capabilities - privileges.confined,
+        allowed=privileges.allowed,
+        refused=privileges.refused,
+        strict=privileges.seccomp == "strict",
+    )
+
+
+def _own_profile(privileges: Privileges, document: Mapping[str, Any], *, architecture: str) -> Policy:
+    from .oci_seccomp import Circumstances, read_profile
+
+    name = _name_of(document)
+    release = [int(number) for number in re.findall(r"[0-9]+", os.uname().release)[:2]]
+    circumstances = Circumstances(privileges.capabilities, architecture, (release[0], release[1]))
+    profile = document["caps"]["seccomp"]
+    return read_profile(
+        load_profile(profile, jail=name) if isinstance(profile, str) else profile, circumstances, jail=name
+    )
+
+
+def load_profile(path: str, *, jail: str) -> Any:
+    """The seccomp profile in a file on the host; EngineError where there is none."""
+    try:
+        profile = files.read_json(path)
+    except KernelError as error:
+        raise EngineError(jail, str(error), path="caps.seccomp", remedy="mend the file") from error
+    if profile is None:
+        raise EngineError(jail, f"{path!r} does not exist", path="caps.seccomp", remedy="put the profile there first")
+    return profile
+
+
+def refuse_bad_profile(document: Mapping[str, Any]) -> None:
+    """EngineError for a seccomp profile of the document's own that cannot be read, before anything is done."""
+    privileges = _privileges_of(document)
+    if privileges.seccomp == OWN_PROFILE:
+        _compile_filter(privileges, document, architecture=os.uname().machine)

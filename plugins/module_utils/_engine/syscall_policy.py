@@ -97,6 +97,16 @@ WITHDRAWN = {
     "unprivileged_proc_debug": frozenset({"process_vm_readv", "process_vm_writev", "ptrace"}),
 }
 
+# EPERM under the strict filter: looking into other processes, scheduling, file handles, and parts of the kernel with
+# few users and a history. A service that needs one of them says so by not being under it.
+STRICT = frozenset(
+    """
+    ioprio_set kcmp listmount map_shadow_stack memfd_secret migrate_pages move_pages name_to_handle_at pidfd_getfd
+    process_madvise process_mrelease process_vm_readv process_vm_writev ptrace remap_file_pages sched_setattr
+    sched_setparam sched_setscheduler statmount sync uprobe uretprobe vmsplice
+    """.split()
+)
+
 # EPERM in every jail: what these reach belongs to the host as a whole (clocks, modules, swap, quota, the kernel's log
 # and its keyrings), or they are the parts of the kernel that containers were broken out through most often (bpf,
 # io_uring, userfaultfd, perf). open_by_handle_at opens any file of a file system, whatever is mounted of it.
@@ -154,13 +164,17 @@ _EPROTONOSUPPORT = refuse(errno.EPROTONOSUPPORT)
 
 
 def verdicts(
-    capabilities: Collection[str], *, allowed: Collection[str] = (), refused: Collection[str] = ()
+    capabilities: Collection[str],
+    *,
+    allowed: Collection[str] = (),
+    refused: Collection[str] = (),
+    strict: bool = False,
 ) -> dict[str, Verdict]:
     """The default filter of a jail that keeps these capabilities: a verdict for every system call that we know.
 
     An allow list in the spirit of Docker's default: what a capability would let root do is filtered as long as the
     capability is not kept, so that a bug in the kernel's own check is out of reach as well. ``allowed`` and ``refused``
-    are permissions that a jail has or has not besides.
+    are permissions that a jail has or has not besides; ``strict`` takes away what ordinary services do without.
     """
     found: dict[str, Verdict] = dict.fromkeys(ALLOWED, ALLOW)
     found.update(dict.fromkeys(REFUSED, _EPERM))
@@ -178,6 +192,9 @@ def verdicts(
     found["personality"] = (
         ALLOW if "SYS_PTRACE" in capabilities else ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
     )
+    if strict:
+        found.update(dict.fromkeys(STRICT, _EPERM))
+        found["personality"] = ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
     for permission in PERMITTED.keys() & set(allowed):
         found.update(dict.fromkeys(PERMITTED[permission], ALLOW))
     for permission in WITHDRAWN.keys() & set(refused):

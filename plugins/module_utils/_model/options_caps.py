@@ -8,7 +8,7 @@ from __future__ import annotations
 from .profiles import PROFILES, SECCOMP, SECUREBITS
 from .scalars import BOOLEAN, Choice
 from .shapes import ListOf, Option, Record
-from .values import CAPABILITY, PERMISSIONS_ALLOWED
+from .values import CAPABILITY, PERMISSIONS_ALLOWED, SECCOMP_FILTER
 
 CAPS = Record(
     Option(
@@ -45,8 +45,13 @@ CAPS = Record(
     ),
     Option(
         "seccomp",
-        Choice(*SECCOMP),
-        "Filter of system calls: the collection's own, or none.",
+        SECCOMP_FILTER,
+        [
+            "Filter of system calls. V(default) is the collection's own, V(strict) the same without what ordinary"
+            " services have no use for, V(none) none at all.",
+            "A profile as Docker, Podman and OCI runtimes take it is read as it is, from its absolute path on the jail"
+            " host (at every start) or as a mapping that is kept in the document.",
+        ],
         default=SECCOMP[0],
     ),
     Option(

@@ -77,7 +77,9 @@ _KEPT_BY_PROFILE: dict[str, frozenset[str]] = {
 # What jail(8) says when nothing is said, where it is not what our other profiles do.
 _ALLOWED_BY_PROFILE: dict[str, dict[str, bool]] = {"freebsd": {"set_hostname": True, "sysvipc": False}}
 PROFILES = tuple(_KEPT_BY_PROFILE)
-SECCOMP = ("default", "none")
+SECCOMP = ("default", "strict", "none")
+# What Privileges.seccomp says of a profile that the document brings along.
+OWN_PROFILE = "profile"
 SECUREBITS = ("noroot", "no_setuid_fixup", "no_cap_ambient_raise")
 
 
@@ -118,9 +120,7 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool) -> P
             "jails without a user namespace are not supported yet",
             "leave it out or say true",
         )
-    seccomp = caps.get("seccomp") or "default"
-    if seccomp not in SECCOMP:
-        raise DocumentError(jail, "caps.seccomp", f"{seccomp!r} is not a filter", f"use one of {', '.join(SECCOMP)}")
+    seccomp = _filter(caps.get("seccomp") or "default", jail=jail)
     said = spread(caps.get("allow") or {})
     dropped = {canonical_capability(name) for name in caps.get("drop") or ()}
     permissions = {**_permissions_of(profile, dropped), **said}
@@ -145,6 +145,14 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool) -> P
     )
 
 
+def _filter(asked: Any, *, jail: str) -> str:
+    if isinstance(asked, Mapping) or asked.startswith("/"):
+        return OWN_PROFILE
+    if asked in SECCOMP:
+        return str(asked)
+    raise DocumentError(jail, "caps.seccomp", f"{asked!r} is not a filter", f"use one of {', '.join(SECCOMP)}")
+
+
 def _permissions_of(profile: str, dropped: Collection[str]) -> dict[str, bool]:
     """What a profile says of permissions, without those that an operator's drop makes void."""
     own = spread(_ALLOWED_BY_PROFILE.get(profile, {}))
@@ -167,9 +175,9 @@ def _refuse_contradictions(caps: Mapping[str, Any], said: Mapping[str, bool], *,
         option = "drop" if given else "keep"
         for other in sorted(needed.intersection(map(canonical_capability, caps.get(option) or ()))):
             raise DocumentError(jail, path, f"{other} is in caps.{option}", "take it out of one of the two")
-        if given and needed & _NARROWED and seccomp == "none":
+        if given and needed & _NARROWED and seccomp in ("none", OWN_PROFILE):
             raise DocumentError(
-                jail, path, "without a filter the jail would get all of SYS_ADMIN", "leave out seccomp: none"
+                jail, path, "without our filter the jail would get all of SYS_ADMIN", "leave caps.seccomp out"
             )
 
 

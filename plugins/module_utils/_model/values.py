@@ -12,8 +12,8 @@ from typing import Any
 from .cpusets import CPUSET_SCHEMA, parse_cpuset
 from .names import NAME_SCHEMA, parse_name
 from .permissions import parse_allow
-from .place import Place, did_you_mean, shown
-from .profiles import CAPABILITIES, canonical_capability
+from .place import Place, did_you_mean, listed, shown
+from .profiles import CAPABILITIES, SECCOMP, canonical_capability
 from .scalars import Scalar, parse_text, text_like, word_of
 from .signals import SIGNAL_SCHEMA, parse_signal
 from .sizes import SIZE_SCHEMA, format_size, parse_size
@@ -86,6 +86,18 @@ def _parse_sysctl_name(value: Any, place: Place) -> str:
     return name
 
 
+def _parse_seccomp(value: Any, place: Place) -> Any:
+    """A word, the path of an OCI profile, or such a profile itself, whose insides the engine looks at."""
+    if isinstance(value, Mapping):
+        if "defaultAction" not in value:
+            raise place.at("defaultAction").error("is missing", "take a profile as Docker and OCI runtimes read it")
+        return value
+    text = parse_text(value, place)
+    if text in SECCOMP or text.startswith("/"):
+        return text
+    raise place.error(f"{shown(text)} is not a filter", f"use {listed(SECCOMP)}, or the absolute path of a profile")
+
+
 NAME = Scalar(parse_name, NAME_SCHEMA, definition="name")
 SIZE = Scalar(_parse_size, SIZE_SCHEMA, definition="size")
 MEMORY = Scalar(_parse_memory, SIZE_SCHEMA, definition="size")
@@ -96,6 +108,7 @@ RLIMIT = Scalar(_parse_rlimit, {"type": ["integer", "string", "object"]})
 RLIMIT_NAME = word_of(RLIMITS, what="a resource limit", canonical=str.lower)
 CAPABILITY = word_of(CAPABILITIES, what="a capability", canonical=canonical_capability)
 PERMISSIONS_ALLOWED = Scalar(parse_allow, {"type": ["array", "object"]}, ansible="raw")
+SECCOMP_FILTER = Scalar(_parse_seccomp, {"type": ["string", "object"]}, ansible="raw")
 SYSCTL_NAME = Scalar(_parse_sysctl_name, {"type": "string"})
 HOSTNAME = text_like(
     # 64 is __NEW_UTS_LEN: sethostname(2) refuses more.

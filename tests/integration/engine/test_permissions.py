@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +130,34 @@ def test_a_strict_jail_that_would_be_weaker_than_asked_for_is_not_even_defined()
         with pytest.raises(EngineError, match="caps.strict: allow settime is unavailable on this host"):
             it.converge(caps={"allow": {"settime": True}, "strict": True})
         assert "settime" not in str(it.describe())
+
+
+PROFILE = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}],
+}
+
+
+def test_a_profile_of_another_tool_is_obeyed_from_a_file_and_from_the_document(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(PROFILE))
+    for filter in (str(path), PROFILE):
+        with jail("eng-allow", caps={"seccomp": filter}) as it:
+            assert "No space left on device" in shell(it, "mkdir /tmp/x").stderr
+            assert shell(it, "touch /tmp/x").returncode == 0
+
+
+def test_a_profile_that_cannot_be_read_changes_nothing() -> None:
+    with permitted({}) as it:
+        before = it.describe()
+        with pytest.raises(EngineError, match=r"caps.seccomp.syscalls\[0\].action"):
+            it.converge(caps={"seccomp": {**PROFILE, "syscalls": [{"names": ["mkdir"], "action": "NO"}]}})
+        with pytest.raises(EngineError, match="'/no/such.json' does not exist"):
+            it.converge(caps={"seccomp": "/no/such.json"})
+        assert it.describe()["document"] == before["document"]
+
+
+def test_the_strict_filter_lets_a_service_run_and_nobody_look_into_it() -> None:
+    with jail("eng-allow", caps={"seccomp": "strict"}) as it:
+        assert shell(it, "echo $(cat /etc/hostname | wc -l)").returncode == 0
+        assert python(it, TRACED).returncode == 1

@@ -62,7 +62,10 @@ def _init(document: Mapping[str, Any]) -> str:
 
 def _ceiling(document: Mapping[str, Any]) -> privileges.Ceiling:
     """Most jails of a host are alike in their privileges, so a filter is compiled once for all of them."""
-    decisive = {"caps": document["caps"], "init": document["init"], "ip": {"mode": document["ip"]["mode"]}}
+    caps = document["caps"]
+    if isinstance(caps["seccomp"], str) and caps["seccomp"].startswith("/"):
+        caps = {**caps, "seccomp": privileges.load_profile(caps["seccomp"], jail=document["name"])}
+    decisive = {"caps": caps, "init": document["init"], "ip": {"mode": document["ip"]["mode"]}}
     key = files.canonical_json(decisive)
     return _compiled(key, os.uname().machine)
 

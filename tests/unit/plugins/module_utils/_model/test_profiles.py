@@ -168,7 +168,8 @@ def test_a_permission_that_another_option_takes_back_is_refused() -> None:
 
 
 def test_what_only_a_filter_confines_needs_the_filter() -> None:
-    assert "leave out seccomp: none" in refused(allow={"set_hostname": True}, seccomp="none")
+    for other in ("none", "/etc/docker.json", {"defaultAction": "SCMP_ACT_ALLOW"}):
+        assert "leave caps.seccomp out" in refused(allow={"set_hostname": True}, seccomp=other)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_a_system_jail_does_not_start_under_a_profile_it_cannot_boot_with() -> N
 
 
 def test_unknown_filters_are_refused() -> None:
-    assert refused(seccomp="unconfined").endswith("use one of default, none")
+    assert refused(seccomp="unconfined").endswith("use one of default, strict, none")
 
 
 def test_the_user_namespace_cannot_be_turned_off_yet() -> None:
