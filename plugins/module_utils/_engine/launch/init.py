@@ -64,7 +64,7 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
     mount namespace of its own; in the system order we are in that user namespace already.
     """
     if start.recipe.system:
-        _build_system_tree(nodes)
+        _build_system_tree(nodes, owns_network=bool(start.recipe.network))
         mounts.pivot_root_here()
         return
     _build_app_tree(root, start.recipe)
@@ -78,7 +78,8 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
 
 def _build_app_tree(root: int, recipe: Recipe) -> None:
     tree = Tree(root, id_base=recipe.id_base)
-    tree.proc_and_sys()
+    tree.proc()
+    tree.sys()
     tree.control_groups(read_only=True)
     tree.device_directory()
     tree.make_devices()
@@ -91,7 +92,7 @@ def _build_app_tree(root: int, recipe: Recipe) -> None:
     attach_mounts(tree, recipe)
 
 
-def _build_system_tree(nodes: dict[str, int]) -> None:
+def _build_system_tree(nodes: dict[str, int], *, owns_network: bool) -> None:
     """The current directory is the jail's root, as a mount that is locked; pivot_root(2) refuses such a one.
 
     A clone of it is not, while the document's mounts below stay locked. New instances of proc and sysfs need the
@@ -102,7 +103,9 @@ def _build_system_tree(nodes: dict[str, int]) -> None:
     mounts.attach(root, here)
     os.close(here)
     tree = Tree(root, id_base=0)
-    tree.proc_and_sys()
+    tree.proc()
+    if owns_network:
+        tree.sys()
     tree.control_groups(read_only=False)
     tree.device_directory()
     tree.attach_devices(nodes)

@@ -87,6 +87,9 @@ def _prepare(start: Start) -> None:
 def _attach_locked(root: int, recipe: Recipe) -> None:
     """What the host's root mounts for a jail that mounts the rest itself: its root cannot change or remove these."""
     tree = Tree(root, id_base=recipe.id_base)
+    if not recipe.network:
+        # The jail's root, who has no power over the host's network, could not.
+        tree.sys()
     tree.run_directory()
     attach_mounts(tree, recipe)
 

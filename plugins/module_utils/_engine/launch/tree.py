@@ -121,9 +121,12 @@ class Tree:
         owner = {"uid": str(self.id_base), "gid": str(self.id_base)}
         self.filesystem("tmpfs", path, {"mode": mode, **owner, **options}, attributes)
 
-    def proc_and_sys(self) -> None:
-        """Attach /proc of the pid namespace that we are in and /sys of the network namespace that we are in."""
+    def proc(self) -> None:
+        """Attach /proc of the pid namespace that we are in."""
         self.filesystem("proc", "proc", {}, _NO_PROGRAMS)
+
+    def sys(self) -> None:
+        """Attach /sys of the network namespace that we are in, if we have power over its owner."""
         self.filesystem("sysfs", "sys", {}, _NO_PROGRAMS | mounts.ATTR_RDONLY)
 
     def control_groups(self, *, read_only: bool) -> None:
