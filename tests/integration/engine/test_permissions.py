@@ -129,7 +129,7 @@ def test_a_strict_jail_that_would_be_weaker_than_asked_for_is_not_even_defined()
     with permitted({}) as it:
         with pytest.raises(EngineError, match="caps.strict: allow settime is unavailable on this host"):
             it.converge(caps={"allow": {"settime": True}, "strict": True})
-        assert "settime" not in str(it.describe())
+        assert "settime" not in str(it.describe("document"))
 
 
 PROFILE = {
