@@ -226,7 +226,7 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ..plugin_utils._inventory_answers import Answer, Answers
-from ..plugin_utils._inventory_connect import connection_variables
+from ..plugin_utils._inventory_connect import can_carry, host_variables, jail_variables
 from ..plugin_utils._inventory_hosts import BadHosts, JailHost, known, listed
 from ..plugin_utils._inventory_names import assign, is_host_name
 from ..plugin_utils._inventory_options import BadOption, check_options, is_true
@@ -285,13 +285,19 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                 self.display.warning(f"No jails of {text}")
             else:
                 self.display.vvv(f"No jails of {text}")
+        for answer in answers:
+            if self.get_option("connect") == "jail" and answer.way and not can_carry(answer.way):
+                how = f"{answer.host.name} itself is reached by {answer.way.connection}, not by SSH"
+                self.display.warning(f"Plays cannot reach the jails of {answer.host.name}: {how}")
 
     def _jails(self, answer: Answer) -> Iterator[_Jail]:
         """The jails of one host that the options let pass."""
+        connect, states = self.get_option("connect"), (*self.get_option("states"), "unknown")
+        of_host = host_variables(answer.host, answer.way, jailctl=self.get_option("jailctl")) if answer.way else {}
         for row in answer.rows:
             found = variables(row, host=answer.host.name)
-            if row["state"] in (*self.get_option("states"), "unknown") and self._passes(found):
-                yield _Jail(found, connection_variables(found, answer, connect=self.get_option("connect")))
+            if row["state"] in states and self._passes(found):
+                yield _Jail(found, jail_variables(found, of_host, connect=connect))
 
     def _passes(self, found: dict[str, Any]) -> bool:
         for number, rule in enumerate(self.get_option("filters")):

@@ -79,7 +79,11 @@ class Answers:
         """The rows that the cache has of a host; None where it has none, or none that are young enough."""
         if not self._plugin.get_option("cache"):
             return None
-        entry = self._plugin.cache.get(self._key(answer))
+        try:
+            entry = self._plugin.cache.get(self._key(answer))
+        except Exception as error:  # whatever the store of a cache plugin raises: it is no more than a cache
+            self._plugin.display.vvv(f"The cache has no answer of {answer.host.name}: {error}")
+            return None
         if not isinstance(entry, dict) or not isinstance(entry.get("asked_at"), (int, float)):
             return None
         age, longest = time.time() - entry["asked_at"], self._plugin.get_option("cache_timeout")

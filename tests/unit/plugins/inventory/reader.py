@@ -63,10 +63,28 @@ def templated(host, templates):
     return [templar.template(trust_as_template(text)) for text in templates]
 
 
+def _import_what_is_needed():
+    """Once for all forks."""
+    import ansible.inventory.manager
+    import ansible.playbook.play_context
+    import ansible.template  # noqa: F401
+    from ansible.plugins.loader import become_loader, cache_loader, connection_loader, inventory_loader
+
+    inventory_loader.get("hosting.jails.jails")
+    for name in ("auto", "host_list", "ini", "yaml"):
+        inventory_loader.get(name)
+    for name in ("ssh", "local"):
+        connection_loader.get(name, class_only=True)
+    become_loader.get("sudo", class_only=True)
+    for name in ("memory", "ansible.builtin.jsonfile"):
+        cache_loader.get(name, class_only=True)
+
+
 def serve():
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader([sys.argv[1]])
+    _import_what_is_needed()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:
