@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._kernel import files, namespaces, sysctls
 from .._kernel.namespace_owner import own
-from .._kernel.rtnetlink import ROUTE_PROTOCOL, Link, Reader
+from .._kernel.rtnetlink import ROUTE_PROTOCOL, Link, Reader, TokenBucket
 from .._model.allocation import Allocation
 from .._model.live import NetworkLive
 from . import network_state, places
@@ -30,6 +30,7 @@ from .errors import EngineError
 from .network_state import End, Facts, Wanted
 
 if TYPE_CHECKING:
+    from .bandwidth import Shaper
     from .network_changes import Changes
 
 # Each round does one thing and looks again: away with a namespace of another owner, away with leftovers, make the
@@ -84,7 +85,7 @@ def observe_own(
         whole = mode == "none" and facts.host is facts.jail and not network_state.pending(bare, facts)
         return NetworkLive(mode=mode, up=whole, own_user_namespace=own_user_namespace)
     if document is None:
-        want = _implied(jail, facts.host, facts.jail)
+        want = _implied(jail, facts.host, facts.jail, facts.shaper)
     else:
         want = network_state.wanted(document, _index_of(facts.host.link))
     return NetworkLive(
@@ -102,8 +103,8 @@ def _index_of(link: Link) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def _implied(jail: str, host: End, inside: End) -> Wanted:
-    """What the document must have been, judged by the jail's end."""
+def _implied(jail: str, host: End, inside: End, shaper: Shaper | None) -> Wanted:
+    """What the document must have been, judged by what is there."""
     addresses = tuple(sorted(inside.addresses))
     routes = {route.to: route.via for route in inside.routes if route.protocol == ROUTE_PROTOCOL}
     return Wanted(
@@ -115,7 +116,13 @@ def _implied(jail: str, host: End, inside: End) -> Wanted:
         routes={**network_state.default_routes(addresses), **routes},
         mtu=inside.link.mtu,
         mac=inside.link.mac,
+        ingress=_bits(host.bucket),
+        egress=_bits(shaper.bucket if shaper else None),
     )
+
+
+def _bits(bucket: TokenBucket | None) -> int:
+    return bucket.rate * 8 if bucket else 0
 
 
 def _live_addresses(want: Wanted, host: End, inside: End) -> tuple[str, ...]:
@@ -291,5 +298,7 @@ def _remove_own(jail: str, index: int | None = None) -> bool:
         while facts.host is not None:
             changes.delete(facts)
             facts = network_state.read(jail, link_name=link_name)
+        if link_name:
+            changes.delete_lost_shaper()
     namespaces.unpin(path)
     return True

@@ -12,7 +12,7 @@ import os
 from .._kernel import files, links, namespaces, sysctls
 from .._kernel.errors import KernelError
 from .._kernel.rtnetlink import Link, Reader
-from . import places
+from . import bandwidth, places
 from .errors import EngineError
 from .network_conflicts import conflict
 from .network_state import JAIL_LINK, Facts, Step, Wanted, loopback_mark, mark, marked_jail
@@ -29,6 +29,9 @@ _PARAMETERS = {
 }
 # A namespace that the host owns gives the jail's root no power, and so none to bind the ports below 1024 either.
 _HOST_OWNED_PARAMETERS = {**_PARAMETERS, "net/ipv4/ip_unprivileged_port_start": "0"}
+
+# What needs more of the kernel than a network does.
+_SHAPING = ("create_ifb", "limit", "redirect_ingress")
 
 
 def require_library(jail: str) -> None:
@@ -98,6 +101,7 @@ class Changes:
         """Make the veth pair, its jail end at once in the jail. EngineError where its name is another's."""
         want = self._want
         self._delete_orphan()
+        self.delete_lost_shaper()
         try:
             with files.closing(namespaces.open_pin(self._path)) as fd:
                 self._host().create_veth(want.link, peer=JAIL_LINK, namespace=fd, mac=want.mac, mtu=want.mtu)
@@ -118,8 +122,20 @@ class Changes:
         if other and not namespaces.is_pinned(places.namespace(other, "net")):
             self._host().delete_link(self._want.link, expected_alias=mark(other))
 
+    def delete_lost_shaper(self) -> None:
+        """A shaper under our name whose pair is gone: nothing else leads to it any more."""
+        with Reader() as reader:
+            shaper = bandwidth.read_shaper(reader, self._want.link, mark(self._want.jail))
+        if shaper is not None:
+            self._host().delete(shaper.link)
+
     def delete(self, facts: Facts) -> None:
-        """Delete the ends that are there; of a pair, one end takes the other along."""
+        """Delete the ends that are there; of a pair, one end takes the other along.
+
+        The shaper goes before the pair, by which it is found.
+        """
+        if facts.shaper is not None:
+            self._host().delete(facts.shaper.link)
         if facts.host is not None:
             self._host().delete(facts.host.link)
         if facts.jail is not None and not facts.paired:
@@ -145,6 +161,20 @@ class Changes:
     def _refusal(self, step: Step, error: KernelError) -> EngineError | None:
         """What a kernel's refusal means to the operator, None where its own words say it best."""
         want = self._want
+        if step.method in _SHAPING and error.errno in (errno.ENOENT, errno.EOPNOTSUPP):
+            return EngineError(
+                want.jail,
+                f"this kernel cannot limit what a jail sends and receives ({error})",
+                path="ip.bandwidth",
+                remedy="give it the modules sch_tbf, ifb and act_mirred",
+            )
+        if step.method == "create_ifb" and error.errno == errno.EEXIST:
+            name = step.arguments[0]
+            return EngineError(
+                want.jail,
+                f"the host has a link {name} that is not this jail's",
+                remedy=f"give that link another name: ip link set {name} name NEW",
+            )
         if step.method == "filter_ingress" and error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENOSYS):
             return EngineError(
                 want.jail,

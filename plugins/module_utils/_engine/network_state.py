@@ -15,14 +15,26 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._kernel import files, namespaces, source_filter, sysctls
 from .._kernel.namespace_owner import owner
-from .._kernel.rtnetlink import ROUTE_PROTOCOL, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, Link, Reader, Route
+from .._kernel.rtnetlink import (
+    ROUTE_PROTOCOL,
+    RT_SCOPE_LINK,
+    RT_SCOPE_UNIVERSE,
+    Link,
+    Reader,
+    Route,
+    TokenBucket,
+)
 from .._model.allocation import Allocation
 from .._model.profiles import owns_network
+from .._model.rates import parse_rate
 from . import places
+
+if TYPE_CHECKING:
+    from .bandwidth import Shaper
 
 JAIL_LINK = "eth0"
 # The same on the host end of every jail: a link-local gateway needs no address of the customer's networks, and since
@@ -32,6 +44,8 @@ DEFAULT4, DEFAULT6 = "0.0.0.0/0", "::/0"
 DEFAULT_MTU = 1500
 _LOOPBACK_INDEX = 1
 _MARK = "hosting.jails"
+# At the end of a filter's name: what passes goes through a shaper, which is there, was, or is about to be.
+_SHAPED = " shaped"
 
 
 def mark(jail: str) -> str:
@@ -46,7 +60,10 @@ def marked_jail(alias: str) -> str:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The network that a document asks for. ``routes`` maps each destination to its gateway (empty: on the wire)."""
+    """The network that a document asks for. ``routes`` maps each destination to its gateway (empty: on the wire).
+
+    ``ingress`` and ``egress`` are bits a second that the jail may receive and send, 0 for as fast as it can.
+    """
 
     jail: str
     link: str
@@ -56,6 +73,8 @@ class Wanted:
     routes: Mapping[str, str] = field(default_factory=dict)
     mtu: int = DEFAULT_MTU
     mac: str = ""
+    ingress: int = 0
+    egress: int = 0
 
     @property
     def ipv4(self) -> bool:
@@ -69,25 +88,29 @@ class Wanted:
 class End(NamedTuple):
     """One end of the veth pair. Addresses without those that the kernel makes up; routes of the main table.
 
-    ``filter`` is the name of the program that judges what the link receives.
+    ``filter`` is the name of the program that judges what the link receives, ``redirect`` that of the one behind it.
+    ``bucket`` is the limit of what the link sends.
     """
 
     link: Link
     addresses: frozenset[str]
     routes: tuple[Route, ...]
     filter: str
+    redirect: str
+    bucket: TokenBucket | None
 
 
 class Facts(NamedTuple):
     """What is there. ``owner`` is the identity of the user namespace that owns the pinned network namespace, 0
     where none is pinned; ``host`` is a link that is proven to be ours; ``paired`` says that the two ends are ends of
-    the same pair, and not leftovers of two."""
+    the same pair, and not leftovers of two. ``shaper`` is what the jail's packets go through if it is limited."""
 
     owner: int
     loopback: Link | None
     host: End | None
     jail: End | None
     paired: bool
+    shaper: Shaper | None = None
 
 
 class Step(NamedTuple):
@@ -116,6 +139,7 @@ def wanted(document: Mapping[str, Any], index: int) -> Wanted:
         routes=_routes(addresses, ip["routes"]),
         mtu=ip.get("mtu") or DEFAULT_MTU,
         mac=ip.get("mac") or allocation.mac,
+        **{way: parse_rate(rate) for way, rate in ip["bandwidth"].items()},
     )
 
 
@@ -158,7 +182,8 @@ def read(jail: str, *, link_name: str = "", links: Reader | None = None) -> Fact
     with contextlib.nullcontext(links) if links else Reader() as host:
         path = places.namespace(jail, "net")
         if not namespaces.is_pinned(path):
-            return Facts(0, None, _marked_end(host, jail, link_name), None, False)
+            end = _marked_end(host, jail, link_name)
+            return Facts(0, None, end, None, False, _shaper(host, jail, end))
         with files.closing(namespaces.open_pin(path)) as fd:
             return _read_pinned(jail, fd, host, link_name)
 
@@ -171,9 +196,11 @@ def _read_pinned(jail: str, fd: int, host: Reader, link_name: str) -> Facts:
         peer = _peer_of(host, link, host.namespace_id(fd)) if link else None
         jail_end = _end(inside, link) if link else None
     if peer is not None and peer.alias in ("", mark(jail)):
-        return Facts(owner(fd), loopback, _end(host, peer), jail_end, True)
+        end = _end(host, peer)
+        return Facts(owner(fd), loopback, end, jail_end, True, _shaper(host, jail, end))
     alone = loopback is not None and _recorded_mode(loopback) == "none" and not (link or link_name)
-    return Facts(owner(fd), loopback, None if alone else _marked_end(host, jail, link_name), jail_end, False)
+    marked = None if alone else _marked_end(host, jail, link_name)
+    return Facts(owner(fd), loopback, marked, jail_end, False, _shaper(host, jail, marked))
 
 
 def _peer_of(host: Reader, inside: Link, namespace: int | None) -> Link | None:
@@ -195,7 +222,17 @@ def _end(reader: Reader, link: Link) -> End:
         for address in reader.addresses(link.ifindex)
         if address.scope == RT_SCOPE_UNIVERSE or address.address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64")
     )
-    return End(link, addresses, tuple(reader.routes(link.ifindex)), reader.ingress_filter(link.ifindex))
+    routes = tuple(reader.routes(link.ifindex))
+    judge, redirect, *_unused = (*reader.ingress_filters(link.ifindex), "", "")
+    return End(link, addresses, routes, judge, redirect, reader.token_bucket(link))
+
+
+def _shaper(reader: Reader, jail: str, host: End | None) -> Shaper | None:
+    if host is None or not host.filter.endswith(_SHAPED):
+        return None
+    from . import bandwidth
+
+    return bandwidth.read_shaper(reader, host.link.name, mark(jail))
 
 
 def _marked_end(reader: Reader, jail: str, name: str) -> End | None:
@@ -237,7 +274,9 @@ def pending(want: Wanted, facts: Facts) -> list[Step]:
     host, jail = facts.host, facts.jail
     gateways = _gateways(want)
     steps += _parameter_steps(want)
-    steps += _filter_steps(want, host)
+    judging, shaping = _filter_steps(want, host), _shaping_steps(want, facts, host)
+    # The filter's name says that there is a shaper: it comes before that, and goes back after it.
+    steps += judging + shaping if want.egress else shaping + judging
     steps += _link_step("host", host.link, alias=mark(want.jail), mtu=want.mtu, up=True)
     for address in sorted(gateways - host.addresses):
         steps.append(Step("host", "add_address", (host.link, address), {"scope": RT_SCOPE_LINK}))
@@ -258,8 +297,18 @@ def pending(want: Wanted, facts: Facts) -> list[Step]:
 def _filter_steps(want: Wanted, host: End) -> list[Step]:
     """The filter's name holds a digest of its program, by which it is known again."""
     code = source_filter.program([address.partition("/")[0] for address in want.addresses], gateway=GATEWAY4)
-    name = f"{_MARK} {sha256(code).hexdigest()[:16]}"
+    name = f"{_MARK} {sha256(code).hexdigest()[:16]}{_SHAPED if want.egress else ''}"
     return [] if host.filter == name else [Step("host", "filter_ingress", (host.link,), {"code": code, "name": name})]
+
+
+def _shaping_steps(want: Wanted, facts: Facts, host: End) -> list[Step]:
+    if not (want.ingress or want.egress or host.bucket or host.redirect or facts.shaper):
+        return []
+    from . import bandwidth
+
+    shaped = bandwidth.Shaped(host.link, host.bucket, host.redirect, facts.shaper)
+    rates = bandwidth.Rates(want.ingress, want.egress)
+    return [Step("host", *each) for each in bandwidth.requests(rates, shaped, mtu=want.mtu, mark=mark(want.jail))]
 
 
 def _gateways(want: Wanted) -> frozenset[str]:
@@ -314,6 +363,10 @@ def _parameters(want: Wanted) -> dict[str, str]:
     """
     ipv4, ipv6 = f"net/ipv4/conf/{want.link}", f"net/ipv6/conf/{want.link}"
     values = {f"{ipv4}/rp_filter": "1", f"{ipv4}/forwarding": "1", f"{ipv4}/accept_redirects": "0"}
+    if want.egress:
+        from . import bandwidth
+
+        values[f"net/ipv6/conf/{bandwidth.shaper_name(want.link)}/disable_ipv6"] = "1"
     if not want.ipv6:
         return {**values, f"{ipv6}/disable_ipv6": "1"}
     return {

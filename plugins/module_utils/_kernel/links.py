@@ -13,20 +13,19 @@ a caller goes to the namespace (``namespaces.visiting``) and opens a socket ther
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import bpf, rtnetlink
+from . import rtnetlink
 from .errors import KernelError
+from .traffic_control import TrafficControl
 
 _IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
 _FOREVER = 0xFFFFFFFF
 _RTNH_F_ONLINK = 4
 # The tenth attribute of an address (linux/if_addr.h), as pyroute2 names it.
 _RT_PRIORITY = ("IFA_RT_PRIORITY", "uint32")
-_ETH_P_ALL = 3
 
 
 def is_available() -> bool:
@@ -54,7 +53,7 @@ def _see_packages() -> None:
         site.addsitepackages(set(sys.path))
 
 
-class Connection:
+class Connection(TrafficControl):
     """A pyroute2 socket into the network namespace that the caller is in when it opens it.
 
     Every method is one netlink request and raises KernelError with the kernel's errno. KernelError ENOPKG says that
@@ -192,32 +191,6 @@ class Connection:
         """Remove a route, of ours unless another protocol is given; one that is gone is no error."""
         options = {**_route(link, to, via), "proto": protocol}
         self._tolerant((errno.ESRCH,), "remove", f"route {to} through {link.name}", "route", "del", **options)
-
-    def filter_ingress(self, link: rtnetlink.Link, *, code: bytes, name: str) -> None:
-        """Have a bpf program judge every packet that a link receives, in place of the one before without a gap.
-
-        KernelError ENOENT: the kernel has no sch_ingress or cls_bpf.
-        """
-        program = bpf.load(bpf.SCHED_CLS, code, "jail_ingress")
-        try:
-            self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", "tc", "add", "clsact", link.ifindex)
-            self._request(
-                "filter",
-                f"ingress of {link.name}",
-                "tc",
-                "replace-filter",
-                "bpf",
-                link.ifindex,
-                handle=1,
-                parent=rtnetlink.TC_INGRESS,
-                prio=1,
-                protocol=_ETH_P_ALL,
-                fd=program,
-                name=name,
-                direct_action=True,
-            )
-        finally:
-            os.close(program)
 
     def _tolerant(
         self, harmless: tuple[int, ...], operation: str, target: str, method: str, *arguments: Any, **options: Any

@@ -25,10 +25,11 @@ from .netlink import DUMP, Netlink, pack, unpack
 _RTM_NEWLINK, _RTM_GETLINK = 16, 18
 _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
+_RTM_NEWQDISC, _RTM_GETQDISC = 36, 38
 _RTM_NEWTFILTER, _RTM_GETTFILTER = 44, 46
 _RTM_NEWNSID, _RTM_GETNSID = 88, 90
 
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK = 1, 3, 4, 5
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC = 1, 3, 4, 5, 6
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 18, 20, 29, 37
 _IFLA_INFO_KIND = 1
 _RTEXT_FILTER_SKIP_STATS = 8
@@ -36,13 +37,18 @@ _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_RT_PRIORITY = 1, 2, 9
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
 _RTM_F_FIB_MATCH = 0x2000
-_TCA_OPTIONS, _TCA_BPF_NAME = 2, 7
+_TCA_OPTIONS, _TCA_BPF_NAME, _TCA_TBF_PARMS = 2, 7, 1
+_TC_ROOT = 0xFFFFFFFF
+_ACKNOWLEDGE, _ECHO = 0x04, 0x08
+_TOKEN_BUCKET = "tbf"
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _TRAFFIC = struct.Struct("=BxxxiIII")
+# Of struct tc_tbf_qopt: the rate and, behind that for peaks, the limit.
+_TBF = struct.Struct("=8xI12xI")
 
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RT_TABLE_MAIN = 254
@@ -61,7 +67,8 @@ class Link(NamedTuple):
     """A network interface.
 
     ``peer`` is the other end's index (veth) in ITS namespace, 0 where there is none, and ``peer_namespace`` is the id
-    of that namespace as in Reader.namespace_id(), None where it is this one.
+    of that namespace as in Reader.namespace_id(), None where it is this one. ``qdisc`` is the kind of what decides when
+    it sends (tc(8)).
     """
 
     ifindex: int
@@ -73,6 +80,14 @@ class Link(NamedTuple):
     up: bool
     peer: int
     peer_namespace: int | None
+    qdisc: str = ""
+
+
+class TokenBucket(NamedTuple):
+    """How fast a link sends: ``rate`` is bytes a second, ``limit`` the bytes that may wait (tc-tbf(8))."""
+
+    rate: int
+    limit: int
 
 
 class Address(NamedTuple):
@@ -189,17 +204,27 @@ class Reader(Netlink):
             raise
         return _parse_route(bodies[0])
 
-    def ingress_filter(self, link: int) -> str:
-        """Name of the bpf filter for what a link receives, empty where there is none."""
+    def ingress_filters(self, link: int) -> list[str]:
+        """Names of the bpf filters for what a link receives, in the order of their priority."""
         request = _TRAFFIC.pack(socket.AF_UNSPEC, link, 0, TC_INGRESS, 0)
         try:
             bodies = self.ask(_RTM_GETTFILTER, DUMP, request, _RTM_NEWTFILTER, f"filters of link {link}")
         except KernelError as error:
             if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):
-                return ""
+                return []
             raise
         options = [unpack(unpack(body[_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")) for body in bodies]
-        return next((_text(option[_TCA_BPF_NAME]) for option in options if _TCA_BPF_NAME in option), "")
+        return [_text(option[_TCA_BPF_NAME]) for option in options if _TCA_BPF_NAME in option]
+
+    def token_bucket(self, link: Link) -> TokenBucket | None:
+        """The limit of a link, None where it has none."""
+        if link.qdisc != _TOKEN_BUCKET:
+            return None
+        request = _TRAFFIC.pack(socket.AF_UNSPEC, link.ifindex, 0, _TC_ROOT, 0)
+        # Kernels before 6.7 answer only who wants to hear of his own change, and the answer has no mark of its end.
+        bodies = self.ask(_RTM_GETQDISC, _ECHO | _ACKNOWLEDGE, request, _RTM_NEWQDISC, f"limit of link {link.name}")
+        parameters = unpack(unpack(bodies[0][_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")).get(_TCA_TBF_PARMS)
+        return TokenBucket(*_TBF.unpack_from(parameters)) if parameters else None
 
     def namespace_id(self, fd: int) -> int | None:
         """Number by which this namespace knows another one (ip-netns(8), nsid); None where they have no link in common.
@@ -239,6 +264,7 @@ def _parse_link(body: bytes) -> Link:
         up=bool(flags & _IFF_UP),
         peer=_number(attributes.get(_IFLA_LINK, b"")),
         peer_namespace=_number(namespace) if namespace else None,
+        qdisc=_text(attributes.get(_IFLA_QDISC, b"")),
     )
 
 

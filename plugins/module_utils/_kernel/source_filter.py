@@ -18,7 +18,8 @@ from __future__ import annotations
 import struct
 from socket import AF_INET, AF_INET6, htons, inet_pton
 
-PASS, DROP = 0, 2
+# What passes is as if there were no program (TC_ACT_UNSPEC): another filter may come behind it.
+PASS, DROP = -1, 2
 _ETH_P_IP, _ETH_P_ARP, _ETH_P_IPV6 = 0x0800, 0x0806, 0x86DD
 _SKB_PROTOCOL = 16
 # Loads from here on count from the network header, wherever the packet begins (SKF_NET_OFF, linux/filter.h).

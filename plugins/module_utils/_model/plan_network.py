@@ -15,7 +15,6 @@ from .live import NetworkLive
 from .profiles import owns_network
 from .shapes import LIVE
 
-
 _OWN = "own"
 
 
@@ -58,7 +57,9 @@ def _drift(decisions: Decisions, live: NetworkLive) -> Iterator[str]:
     if _has_wrong_owner(decisions):
         yield "another owner"
     before = effective(decisions.stored)["ip"] if decisions.stored else ip
-    yield from (f"other {name}" for name in ("mac", "routes", "interface") if before.get(name) != ip.get(name))
+    yield from (
+        f"other {name}" for name in ("mac", "routes", "interface", "bandwidth") if before.get(name) != ip.get(name)
+    )
     if "mtu" in before and "mtu" not in ip:
         yield "mtu of the kernel"
     if not live.up:
@@ -82,4 +83,3 @@ def _stack(full: Mapping[str, Any]) -> str:
     """Which network stack a jail is on, and by which rules."""
     mode = str(full["ip"]["mode"])
     return mode if mode in ("host", "shared") else _OWN
-
