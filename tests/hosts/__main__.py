@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 
-from ansible_collections.hosting.jails.tests.hosts import access, image, places, power, segment, sets
+from ansible_collections.hosting.jails.tests.hosts import access, archives, image, places, power, segment, sets
 from ansible_collections.hosting.jails.tests.hosts.host import Host
 
 
@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(action=action)
         return made
 
-    command("image", lambda options: image.ensure() and None, "build the image that hosts share")
+    command("prepare", _prepare, "build what hosts share; print the directory of the archives")
     command("up", _up, "have hosts 1 to COUNT running").add_argument("count", type=int, metavar="COUNT")
     made = command("down", _down, "remove the set, whatever is left of it")
     made.add_argument("--all", action="store_true", help="every set")
@@ -55,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command(name, action, text).add_argument("host", metavar="HOST")
     return parser
+
+
+def _prepare(_unused: argparse.Namespace) -> None:
+    image.ensure()
+    print(archives.ensure())
 
 
 def _up(options: argparse.Namespace) -> None:

@@ -20,12 +20,11 @@ from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, pidfd, processes, trees
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup
-from ansible_collections.hosting.jails.tests.hosts import control_groups, image, places, segment
+from ansible_collections.hosting.jails.tests.hosts import archives, control_groups, image, places, segment
 
 # SIGRTMIN+4, of the numbers that glibc leaves to programs: systemd(1), SIGNALS.
 POWER_OFF = 34 + 4
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_JAILS = "var/lib/jails"
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Host:
         trees.remove_tree(str(self.directory))
         for name in ("upper", "work", "jails", "root", "scratch"):
             (self.directory / name).mkdir(parents=True)
-        for name in ("root/.ssh", f"home/{image.USER}/.ssh", "etc/ssh", _JAILS):
+        for name in ("root/.ssh", f"home/{image.USER}/.ssh", "etc/ssh", "var/lib/jails", archives.SHOWN.lstrip("/")):
             _copy_directories(upper, name)
         (upper / "etc/hostname").write_text(f"{self.name}\n", encoding="utf-8")
         (upper / "etc/machine-id").write_text(f"{os.urandom(16).hex()}\n", encoding="utf-8")

@@ -14,16 +14,17 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 BUILD = CHECKOUT / ".build" / "hosts"
 IMAGE = BUILD / "image"
 SETS = BUILD / "sets"
+ARCHIVES = BUILD / "archives"
 # Short, for sockets lie below it, whose paths may have 108 bytes (unix(7)).
 RUNTIME = Path("/run/test-hosts")
 
-_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,9}")
+_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,11}")
 
 
 def check_prefix(prefix: str) -> str:
     """The prefix itself; ValueError unless a host name, a link name and a control group can begin with it."""
     if not _PREFIX.fullmatch(prefix) or prefix[-1].isdigit():
-        raise ValueError(f"{prefix!r} is no prefix: up to ten of a-z, 0-9 and -, a letter first, no digit last")
+        raise ValueError(f"{prefix!r} is no prefix: up to twelve of a-z, 0-9 and -, a letter first, no digit last")
     return prefix
 
 

@@ -14,7 +14,7 @@ import traceback
 from typing import NoReturn
 
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, mounts, namespaces, processes
-from ansible_collections.hosting.jails.tests.hosts import control_groups, kernel_parameters, places, segment
+from ansible_collections.hosting.jails.tests.hosts import archives, control_groups, kernel_parameters, places, segment
 from ansible_collections.hosting.jails.tests.hosts.host import PROGRAMS, Host
 
 _DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
@@ -118,6 +118,9 @@ def _mount_root(host: Host) -> str:
     options = f"lowerdir={places.IMAGE},upperdir={directory}/upper,workdir={directory}/work"
     mounts.mount(host.name, root, "overlay", 0, options)
     mounts.mount(str(directory / "jails"), f"{root}/var/lib/jails", None, mounts.MS_BIND)
+    handed_over = f"{root}{archives.SHOWN}"
+    mounts.mount(str(places.ARCHIVES), handed_over, None, mounts.MS_BIND)
+    mounts.mount(None, handed_over, None, mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY)
     return root
 
 

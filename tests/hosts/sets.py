@@ -13,7 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, processes, trees
-from ansible_collections.hosting.jails.tests.hosts import access, control_groups, image, places, power, segment
+from ansible_collections.hosting.jails.tests.hosts import (
+    access,
+    archives,
+    control_groups,
+    image,
+    places,
+    power,
+    segment,
+)
 from ansible_collections.hosting.jails.tests.hosts.host import Host
 
 BOOT_SECONDS = 60.0
@@ -31,6 +39,7 @@ def up(count: int, *, prefix: str) -> list[Host]:
     """Have hosts 1 to ``count`` of a set on and ready for ssh; what is there is kept."""
     places.check_prefix(prefix)
     image.ensure()
+    archives.ensure()
     places.directory(prefix).mkdir(parents=True, exist_ok=True)
     places.runtime(prefix).mkdir(parents=True, exist_ok=True)
     with files.Lock(str(places.RUNTIME / f"{prefix}.lock"), timeout=BOOT_SECONDS * 2):
