@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from .._kernel import cgroup_bpf, links
 from .._kernel.address_program import Held
-from .._kernel.address_programs import programs
+from .._kernel.address_programs import identity, programs
 from .._kernel.cgroups import Cgroup
 from .._kernel.errors import KernelError
 from .._kernel.rtnetlink import Reader
@@ -85,7 +85,7 @@ def observe(document: Mapping[str, Any], links: Reader | None = None) -> Network
     if not carried.addresses:
         return None
     group = status.group(want.jail)
-    is_held = not group.exists() or cgroup_bpf.is_held(group.unified, programs(want.held))
+    is_held = not group.exists() or cgroup_bpf.is_held(group.unified, identity(want.held))
     return NetworkLive(mode="shared", addresses=carried.addresses, up=carried.in_place and is_held)
 
 
@@ -96,7 +96,7 @@ def observe_remains(jail: str) -> NetworkLive:
 
 def hold(group: Cgroup, document: Mapping[str, Any]) -> None:
     """Put the programs on the hooks of a jail's control group. KernelError means that nothing may run in it."""
-    cgroup_bpf.hold(group.unified, programs(wanted(document).held))
+    _hold(group, wanted(document).held)
 
 
 def ensure(document: Mapping[str, Any], index: int) -> bool:
@@ -141,7 +141,11 @@ def _round(want: Wanted, carrier: Carrier) -> bool:
 
 def _hold_running(want: Wanted) -> bool:
     group = status.group(want.jail)
-    return group.exists() and cgroup_bpf.hold(group.unified, programs(want.held))
+    return group.exists() and _hold(group, want.held)
+
+
+def _hold(group: Cgroup, held: Held) -> bool:
+    return cgroup_bpf.hold(group.unified, identity(held), lambda: programs(held))
 
 
 def _connection(jail: str) -> links.Connection:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from hashlib import sha256
 
 from .address_program import (
     ALLOW,
@@ -37,6 +38,9 @@ from .address_program import (
     words_of,
 )
 from .bpf_assembler import R0, R1, R2, R3, R4, R5, R7, R8, R9, STACK, Label
+
+# Another one for other programs, from whatever they are made; a test says which.
+GENERATION = "980a4b61"
 
 # struct bpf_sock, struct __sk_buff (linux/bpf.h).
 _FAMILY, _TYPE, _PROTOCOL = 4, 8, 12
@@ -402,3 +406,8 @@ BUILDERS: dict[str, Callable[[Held], bytes]] = {
 def programs(held: Held) -> dict[str, bytes]:
     """All programs by their hooks."""
     return {hook: build(held) for hook, build in BUILDERS.items()}
+
+
+def identity(held: Held) -> str:
+    """A name for these very programs, without making them."""
+    return sha256(repr((GENERATION, *held)).encode()).hexdigest()[:12]

@@ -5,17 +5,16 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 """Programs of ours on the hooks of a control group: looked at, attached, and replaced without a gap.
 
-What is attached stays when whoever attached it ends, holds for every group below, and goes with the group. Each
-program bears a digest of itself in its name, by which it is known again.
+What is attached stays when whoever attached it ends, holds for every group below, and goes with the group. The name of
+each program says what it was made for, by which it is known again.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from hashlib import sha256
 from typing import NamedTuple
 
 from . import bpf, files
@@ -24,7 +23,6 @@ from .bpf_assembler import R0, R1, Assembler
 from .errors import KernelError
 
 _MARK = "jl_"
-_DIGITS = 12
 _ATTEMPTS = 5
 
 
@@ -99,37 +97,31 @@ def _is_taken(code: bytes) -> bool:
     return True
 
 
-def name_of(code: bytes) -> str:
-    """The name that a program of ours bears in the kernel."""
-    return f"{_MARK}{sha256(code).hexdigest()[:_DIGITS]}"
-
-
-def is_held(directory: str, programs: Mapping[str, bytes]) -> bool:
-    """Whether just these programs of ours are on a group's hooks; False too for a group that is not there."""
+def is_held(directory: str, identity: str) -> bool:
+    """Whether just programs of that identity are on all hooks of a group; False too for a group that is not there."""
     try:
         group = _open(directory)
         with files.closing(group):
-            return all(
-                [program.name for program in _ours(group, hook)] == [name_of(programs[name])]
-                for name, hook in HOOKS.items()
-            )
+            return all(_are_in_place(_ours(group, hook), identity) for hook in HOOKS.values())
     except KernelError as error:
         if error.errno == errno.ENOENT:
             return False
         raise
 
 
-def hold(directory: str, programs: Mapping[str, bytes]) -> bool:
+def hold(directory: str, identity: str, programs: Callable[[], Mapping[str, bytes]]) -> bool:
     """Put programs on all hooks of a group, each in the place of ours that is there; whether anything changed.
 
-    KernelError EPERM: a group above has a program that allows no other below it.
+    ``identity`` has up to 12 letters and digits: other programs have another one. KernelError EPERM: a group above has
+    a program that allows no other below it.
     """
-    changed = False
-    group = _open(directory)
+    if is_held(directory, identity):
+        return False
+    group, codes = _open(directory), programs()
     with files.closing(group):
         for name, hook in HOOKS.items():
-            changed = _replace(group, hook, programs[name]) or changed
-    return changed
+            _replace(group, hook, codes[name], identity)
+    return True
 
 
 def _open(directory: str) -> int:
@@ -150,19 +142,21 @@ def _ours(group: int, hook: Hook) -> list[bpf.Program]:
     return []
 
 
-def _replace(group: int, hook: Hook, code: bytes) -> bool:
-    wanted = name_of(code)
+def _are_in_place(present: list[bpf.Program], identity: str) -> bool:
+    return [program.name for program in present] == [f"{_MARK}{identity}"]
+
+
+def _replace(group: int, hook: Hook, code: bytes, identity: str) -> None:
     present = _ours(group, hook)
-    if [program.name for program in present] == [wanted]:
-        return False
-    fd = bpf.load(hook.kind, code, wanted, attach_type=hook.number)
+    if _are_in_place(present, identity):
+        return
+    fd = bpf.load(hook.kind, code, f"{_MARK}{identity}", attach_type=hook.number)
     with files.closing(fd):
         if not present:
             bpf.attach(group, fd, hook.number)
-            return True
+            return
         with files.closing(bpf.open_program(present[0].id)) as first:
             bpf.attach(group, fd, hook.number, replaced=first)
     for other in present[1:]:
         with files.closing(bpf.open_program(other.id)) as fd:
             bpf.detach(group, fd, hook.number)
-    return True
