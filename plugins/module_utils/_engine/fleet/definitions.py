@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..._model.allocation import Allocation
+from ..._model.fleet_conflicts import duplicates
+from ..._model.fleet_member import Member
 from .. import allocations, store
-from ..errors import EngineError
 from .failures import EXPECTED
 from .jobs import Job
-from .neighbours import Neighbours, addresses
+from .neighbours import Neighbours
 
 
 def write_all(jobs: Iterable[Job], neighbours: Neighbours) -> Mapping[str, Allocation]:
     """Store the documents of jails and give them their numbers, as the action ``document.write`` does for one.
 
-    Addresses are claimed by the document that names them: another task may have claimed one of ours since we looked.
+    Addresses and ports are claimed by the document that names them: another task may have claimed one of ours since we
+    looked.
     Callers hold the jails' locks. A document that cannot be stored is a failure of its jail. Nothing else of these
     jails is made before all of this is on the disk, so one wait for the disk is as safe as one each.
     """
@@ -44,9 +46,7 @@ def _write(jobs: list[Job], neighbours: Neighbours) -> None:
     if not jobs:
         return
     with store.documents_lock():
-        taken = addresses(neighbours.documents())
-        for job in jobs:
-            _refuse_taken(job, taken)
+        _refuse_claimed(jobs, neighbours)
         documents = {job.name: job.plan.after for job in jobs if job.plan and job.plan.after and not job.failure}
         failed = store.write_documents(documents)
     for job in jobs:
@@ -54,15 +54,8 @@ def _write(jobs: list[Job], neighbours: Neighbours) -> None:
             job.fail(failed[job.name])
 
 
-def _refuse_taken(job: Job, taken: Mapping[str, str]) -> None:
-    ip = (job.document or {}).get("ip", {})
-    for number, address in enumerate(ip.get("addresses", ()) if ip.get("mode") != "none" else ()):
-        if address in taken:
-            job.fail(
-                EngineError(
-                    job.name,
-                    f"{address} is taken: it belongs to jail {taken[address]}",
-                    path=f"ip.addresses[{number}]",
-                    remedy="give the jail an address of its own",
-                )
-            )
+def _refuse_claimed(jobs: list[Job], neighbours: Neighbours) -> None:
+    by_name = {job.name: job for job in jobs}
+    members = [Member(job.name, "", "present", job.document or {}) for job in jobs]
+    for error in duplicates(members, neighbours.documents()):
+        by_name[error.jail].fail(error)
