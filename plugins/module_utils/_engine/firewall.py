@@ -21,9 +21,10 @@ from .._kernel.errors import KernelError
 from .._model.allocation import Allocation
 from .._model.document import effective
 from .._model.errors import DocumentError
-from .._model.plan_firewall import has_rules
-from . import allocations, places, store
+from .._model.plan_firewall import has_rules, in_force
+from . import allocations, places, status, store
 from .errors import EngineError
+from .host_facts import NOTHING_KNOWN, HostFacts
 
 if TYPE_CHECKING:
     from .firewall_changes import Installed
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 _TABLE = "hosting_jails"
 
 
-def observe(jail: str, document: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+def observe(jail: str, document: Mapping[str, Any] | None, facts: HostFacts = NOTHING_KNOWN) -> tuple[str, ...] | None:
     """What is wrong with what a jail has in the table; None where no jail has anything there. Changes nothing.
 
-    ``document`` is the effective one that is meant to be in force. A jail that needs nothing and was never given
+    ``document`` is the effective one whose rules are meant to hold, see in_force(). A jail that needs nothing and was never given
     anything costs a question to the kernel.
     """
     exists, marked = nftables.has_table(_TABLE), os.path.exists(places.rules(jail))
@@ -44,7 +45,7 @@ def observe(jail: str, document: Mapping[str, Any] | None) -> tuple[str, ...] | 
         return ("leftovers",) if marked else (() if exists else None)
     from . import firewall_changes
 
-    allocation = allocations.find(jail)
+    allocation = facts.find(jail)
     if allocation is None:
         return ("its rules",)
     return firewall_changes.drift(_read(), jail, _contents(document, allocation))
@@ -123,7 +124,14 @@ def _of_all_jails() -> dict[str, Contents]:
     known = allocations.find_all()
     for jail in store.names():
         with contextlib.suppress(EngineError, DocumentError, KernelError):
-            document = effective(store.read_document(jail) or {"name": jail})
+            document = _in_force(jail)
             if jail in known and has_rules(document, beside_others=True):
                 found[jail] = _contents(document, known[jail])
     return found
+
+
+def _in_force(jail: str) -> Mapping[str, Any]:
+    """The stored document, unless a running jail waits for a restart that gives it another network."""
+    stored = effective(store.read_document(jail) or {"name": jail})
+    document = in_force(stored, store.read_started(jail, stored))
+    return document if document is stored or status.run_state(jail) in ("running", "frozen") else stored

@@ -11,6 +11,7 @@ from typing import Any
 from .._kernel.cgroup_limits import KNOBS
 from .._model.document import effective
 from .._model.live import Live
+from .._model.plan_firewall import in_force
 from . import firewall, limits, network, status, store
 from .host_facts import NOTHING_KNOWN, HostFacts
 from .rootfs import directories, manifests
@@ -36,7 +37,7 @@ def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NO
         network=network.observe(name, full, links=facts.links),
         rootfs=_source(name),
         previous=_previous(name),
-        firewall=firewall.observe(name, full),
+        firewall=firewall.observe(name, in_force(full, started) if full else None, facts),
         restart_pending=status.awaits_restart(state),
         detail=state.message if state and run_state in ("failed", "stuck") else "",
     )

@@ -13,7 +13,7 @@ from .checks_firewall import filters
 from .decisions import Decisions
 from .defaults import effective
 from .live import Live
-from .plan_network import replaces_namespace
+from .plan_network import replaces_namespace, stack
 from .shapes import LIVE
 
 # What the rules of a jail are made of, besides its number.
@@ -39,11 +39,18 @@ def firewall_actions(decisions: Decisions) -> Iterator[Action]:
     """
     if not (decisions.concerns("ip") or decisions.starts):
         return
-    if decisions.occupied and replaces_namespace(decisions):
-        return  # the jail keeps its network until the restart, and what guards it
-    drift = ", ".join([*_changes(decisions), *(decisions.live.firewall or ())])
+    # Until the restart the jail keeps its network, and what guards it.
+    waits = decisions.occupied and replaces_namespace(decisions)
+    changes = [] if waits else [*_changes(decisions)]
+    drift = ", ".join([*changes, *(decisions.live.firewall or ())])
     if drift:
-        yield Action("firewall.change", decisions.wanted.jail, LIVE, "ip", drift, {"document": decisions.full})
+        document = decisions.in_force if waits else decisions.full
+        yield Action("firewall.change", decisions.wanted.jail, LIVE, "ip", drift, {"document": document})
+
+
+def in_force(full: Mapping[str, Any], started: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Of an effective document and the one that a running jail was started with, the one whose rules hold."""
+    return started if started and stack(started) != stack(full) else full
 
 
 def firewall_removal(jail: str, stored: Mapping[str, Any] | None, live: Live) -> Iterator[Action]:

@@ -75,11 +75,11 @@ def _has_wrong_owner(decisions: Decisions) -> bool:
 def replaces_namespace(decisions: Decisions) -> bool:
     """Whether the jail gets another network namespace, which none of its processes can be moved to."""
     before, after = decisions.in_force, decisions.full
-    stacks = [_stack(full) for full in (before, after)]
+    stacks = [stack(full) for full in (before, after)]
     return stacks[0] != stacks[1] or (stacks[0] == _OWN and owns_network(before) != owns_network(after))
 
 
-def _stack(full: Mapping[str, Any]) -> str:
+def stack(full: Mapping[str, Any]) -> str:
     """Which network stack a jail is on, and by which rules."""
     mode = str(full["ip"]["mode"])
     return mode if mode in ("host", "shared") else _OWN

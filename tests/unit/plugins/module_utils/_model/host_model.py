@@ -40,6 +40,8 @@ def _carry_out(action: Action, host: Host) -> Host:
         "rootfs.forget": {"previous": None},
         "rootfs.remove": {"rootfs": None, "previous": None},
         "network.remove": {"network": None},
+        "firewall.change": {"firewall": ()},
+        "firewall.remove": {"firewall": ()},
         "limits.set": {"limits": arguments.get("limits")},
         "jail.freeze": {"state": "frozen"},
         "jail.thaw": {"state": "running"},

@@ -50,7 +50,16 @@ hooks = st.lists(
 networks = st.one_of(
     st.fixed_dictionaries(
         {"mode": st.just("vnet"), "addresses": addresses.filter(bool)},
-        optional={"mtu": st.sampled_from([1280, "9000"]), "mac": st.just("02-00-00-00-00-0A")},
+        optional={
+            "mtu": st.sampled_from([1280, "9000"]),
+            "mac": st.just("02-00-00-00-00-0A"),
+            "forwards": st.sampled_from([[{"port": "8080", "to": 80}], [{"port": "53", "protocol": "udp"}], []]),
+            "masquerade": st.booleans(),
+            "firewall": st.sampled_from(
+                [{"inbound": {"policy": "drop", "rules": [{"protocol": "tcp", "ports": ["80"]}]}}, {"outbound": {}}]
+            ),
+            "bandwidth": st.sampled_from([{"ingress": "10M"}, {"egress": 5000000}]),
+        },
     ),
     st.fixed_dictionaries({"mode": st.sampled_from(["none", "host"])}),
 )
@@ -125,6 +134,7 @@ def lives(draw: st.DrawFn, stored: dict | None) -> Live:
         limits=draw(limits.map(lambda raw: normalise({"limits": raw}, jail=JAIL).get("limits", {}))) if full else None,
         network=draw(st.none() | networks_live()) if stored else None,
         rootfs=draw(st.none() | st.just(stored["rootfs"]["source"])) if stored else None,
+        firewall=draw(st.sampled_from([None, (), ("2 missing",)])),
     )
 
 
