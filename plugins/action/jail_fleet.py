@@ -17,7 +17,7 @@ from ansible.utils.vars import merge_hash
 
 from ..module_utils._model.place import some
 from ..plugin_utils._fleet_calls import Call, OtherHosts, own_call
-from ..plugin_utils._fleet_documents import read_documents
+from ..plugin_utils._fleet_documents import parse_documents
 from ..plugin_utils._fleet_verdict import Fault, Verdict
 
 _MOST_SHOWN = 20
@@ -41,6 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         if faults:
             return {**result, **_failure(faults, own.host)}
         if self._task.args.get("mode") == "validate":
+            self._task.async_val = 0  # There is no job to wait for.
             return {**result, **_validated(own)}
         wrap_async = self._task.async_val and not self._connection.has_native_async
         result = merge_hash(result, self._execute_module(task_vars=variables, wrap_async=wrap_async))
@@ -88,7 +89,7 @@ def _failure(faults: Sequence[Fault], host: str) -> dict[str, Any]:
 
 
 def _validated(call: Call) -> dict[str, Any]:
-    members, _errors = read_documents(call.arguments)
+    members, _errors = parse_documents(call.arguments)
     rows = [{"name": member.name, "changed": False, "failed": False} for member in members]
     summary = {"total": len(rows), "changed": 0, "failed": 0, "restart_required": 0, "purged": 0}
     return {"changed": False, "jails": rows, "summary": summary}

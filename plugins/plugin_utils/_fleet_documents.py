@@ -26,10 +26,16 @@ def read_documents(arguments: Mapping[str, Any]) -> tuple[list[Member], list[Doc
 
     Raises ImportError without jsonschema.
     """
-    jails, defaults = arguments.get("jails"), arguments.get("defaults")
-    members, errors = parse_fleet(jails, defaults, fleet=arguments.get("fleet", DEFAULT_FLEET))
-    by_place = {(error.path, error.message): error for error in [*errors, *shape_errors(jails, defaults)]}
-    return members, sorted(by_place.values(), key=_number_of_entry)
+    members, errors = parse_documents(arguments)
+    found = [*shape_errors(arguments.get("jails"), arguments.get("defaults")), *errors]
+    distinct = {(error.path, error.message): error for error in found}
+    return members, sorted(distinct.values(), key=_number_of_entry)
+
+
+def parse_documents(arguments: Mapping[str, Any]) -> tuple[list[Member], list[DocumentError]]:
+    """As read_documents(), with no more than the first mistake of each document, and without jsonschema."""
+    fleet = arguments.get("fleet", DEFAULT_FLEET)
+    return parse_fleet(arguments.get("jails"), arguments.get("defaults"), fleet=fleet)
 
 
 def shape_errors(jails: Any, defaults: Any) -> list[DocumentError]:

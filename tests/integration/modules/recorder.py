@@ -29,11 +29,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _record(self, result: Any, *, failed: bool) -> None:
         with open(os.environ["JAILS_TEST_RESULTS"], "a", encoding="utf-8") as file:
-            row = {"changed": False, **result._result, "failed": failed}
+            row = {"changed": False, **result._result, "failed": failed, "_host": result._host.get_name()}
             file.write(json.dumps(row, default=str) + "\n")
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._record(result, failed=False)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._record(result, failed=True)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
         self._record(result, failed=True)
