@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .._model.permissions import PERMISSIONS
+from .._model.permissions import PERMISSIONS, denial_of
 from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OWN_PROFILE, Privileges
 
 ENFORCED = "enforced"
@@ -84,15 +84,20 @@ def _examine_network(privileges: Privileges, *, network: str) -> Iterator[Findin
 def _examine_permissions(privileges: Privileges, host: Host, *, filtered: bool) -> Iterator[Finding]:
     for name in sorted(privileges.allowed | privileges.refused):
         verdict, why = _worth_of(name, privileges, host, filtered=filtered)
-        yield Finding(f"allow {'' if name in privileges.allowed else 'no'}{name}", verdict, why)
+        yield Finding(f"allow {name if name in privileges.allowed else denial_of(name)}", verdict, why)
 
 
 def _worth_of(name: str, privileges: Privileges, host: Host, *, filtered: bool) -> tuple[str, str]:
     permission = PERMISSIONS[name]
+    mounts = "SYS_ADMIN" in privileges.capabilities - privileges.confined
     if name in privileges.refused:
+        if mounts and name in _OF_WHO_MOUNTS:
+            return UNAVAILABLE, "a filter cannot tell file systems apart, and the jail may mount"
         if not filtered and name.startswith(_TAKEN_BY_FILTER):
             return UNAVAILABLE, "only our filter of system calls takes it away, and this jail has another or none"
         return ENFORCED, permission.kept
+    if mounts and name in ("nested_jails", *_OF_WHO_MOUNTS):
+        return ENFORCED, ""
     if permission.unavailable:
         return UNAVAILABLE, permission.unavailable
     if name == "mlock" and not host.raises_limits:
@@ -103,5 +108,7 @@ def _worth_of(name: str, privileges: Privileges, host: Host, *, filtered: bool) 
     return (PARTIAL, permission.partial) if permission.partial else (ENFORCED, "")
 
 
+# What a jail with all of SYS_ADMIN can do by that alone.
+_OF_WHO_MOUNTS = ("mount.linprocfs", "mount.procfs")
 # Without a filter there is nothing that would take these away.
-_TAKEN_BY_FILTER = ("sysv", "mlock", "unprivileged_proc_debug", "socket_af")
+_TAKEN_BY_FILTER = ("sysv", "mlock", "nested_jails", "unprivileged_proc_debug", "socket_af")

@@ -91,6 +91,7 @@ PERMITTED.update(dict.fromkeys(("mount.nullfs", "mount.overlay", "mount.tmpfs"),
 # EPERM when such a permission is taken away; ENOSYS for System V IPC, as on a kernel that was built without it.
 WITHDRAWN = {
     "mlock": frozenset({"mlock", "mlock2", "mlockall"}),
+    "nested_jails": frozenset({"setns"}),
     "sysvmsg": frozenset({"msgctl", "msgget", "msgrcv", "msgsnd"}),
     "sysvsem": frozenset({"semctl", "semget", "semop", "semtimedop"}),
     "sysvshm": frozenset({"shmat", "shmctl", "shmdt", "shmget"}),
@@ -181,7 +182,8 @@ def verdicts(
     found.update(dict.fromkeys(OBSOLETE, _ENOSYS))
     for capability, names in GATED.items():
         found.update(dict.fromkeys(names, ALLOW if capability in capabilities else _EPERM))
-    found.update(_namespace_verdicts(may_make_namespaces="SYS_ADMIN" in capabilities))
+    nests = "SYS_ADMIN" in capabilities and "nested_jails" not in refused
+    found.update(_namespace_verdicts(may_make_namespaces=nests))
     found["socket"] = _socket_verdict(
         raw="NET_RAW" in capabilities, manages="NET_ADMIN" in capabilities, any_family="socket_af" in allowed
     )

@@ -120,6 +120,12 @@ def taken_with(name: str) -> frozenset[str]:
     return PERMISSIONS[name].capabilities | _TAKEN_ALONG.get(name, frozenset())
 
 
+def denial_of(name: str) -> str:
+    """``mount.notmpfs`` for ``mount.tmpfs``, as jail.conf(5) has it."""
+    parent, dot, last = name.rpartition(".")
+    return f"{parent}{dot}no{last}"
+
+
 def parse_allow(value: Any, place: Place) -> dict[str, bool]:
     """``{name: given}`` from a mapping, or from a list of names as in jail.conf(5), where ``no`` before one denies it.
 

@@ -107,6 +107,14 @@ def test_every_permission_is_reported_with_its_worth() -> None:
             assert line.why or line.verdict == "enforced"
 
 
+def test_a_profile_that_mounts_has_what_others_cannot_be_given() -> None:
+    caps = {"profile": "vps"}
+    assert findings({"caps": {**caps, "allow": {"nested_jails": True}}})["allow nested_jails"].verdict == "enforced"
+    assert findings({"caps": {**caps, "allow": {"nested_jails": False}}})["allow nonested_jails"].verdict == "enforced"
+    denied = findings({"caps": {**caps, "allow": {"mount.procfs": False}}})
+    assert denied["allow mount.noprocfs"].verdict == "unavailable"
+
+
 def test_without_a_filter_nothing_takes_a_system_call_away() -> None:
     caps = {"allow": {"sysvshm": False}}
     assert findings({"caps": caps})["allow nosysvshm"].verdict == "enforced"

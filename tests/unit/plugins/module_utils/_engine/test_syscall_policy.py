@@ -134,9 +134,19 @@ def test_a_permission_opens_its_own_calls_and_no_others(permission: str) -> None
 
 @pytest.mark.parametrize("permission", sorted(syscall_policy.WITHDRAWN))
 def test_a_permission_that_is_taken_away_closes_its_calls(permission: str) -> None:
-    for architecture, name in calls(syscall_policy.WITHDRAWN[permission]):
+    for architecture, name in calls(syscall_policy.WITHDRAWN[permission] - {"setns"}):
         assert permitted(name, architecture=architecture) == ALLOW
         assert permitted(name, architecture=architecture, refused=(permission,)) in (EPERM, ENOSYS)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_jail_that_may_mount_can_be_kept_from_making_namespaces(architecture: str) -> None:
+    kept = resolve_privileges({"profile": "vps"}, jail="", system=False).capabilities
+    policy = compile_filter(syscall_policy.verdicts(kept, refused=("nested_jails",)), architecture=architecture)
+    for name, arguments in (("unshare", (0x20000,)), ("clone", (0x10000000,)), ("setns", ())):
+        number = numbers(architecture)[name]
+        native = AUDIT_ARCHITECTURES[architecture]
+        assert simulate(policy, architecture=native, number=number, arguments=arguments) == EPERM
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
