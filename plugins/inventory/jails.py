@@ -277,7 +277,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _report(self, answers: list[Answer]) -> None:
         """Say which hosts have failed, in the way that is wanted."""
-        failed = [f"{answer.host.name}: {excerpt(answer.error)}" for answer in answers if answer.error]
+        failed = [f"{answer.host.name}: {excerpt(answer.error, longest=400)}" for answer in answers if answer.error]
         if failed and self.get_option("failed_hosts") == "fail":
             raise AnsibleParserError("; ".join(failed))
         for text in failed:

@@ -6,7 +6,13 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
+import yaml
+
+PLUGIN = Path(__file__).resolve().parents[4] / "plugins" / "inventory" / "jails.py"
 
 JAILS = (
     {"name": "web1", "state": "running", "profile": "service", "labels": {"customer": "acme", "fleet": "shop"}},
@@ -165,3 +171,24 @@ def test_a_mistake_is_named_with_its_file_and_place(fleet, options, words):
     assert found.names == []
     assert found.warned("test.jails.yml", *words), found.warnings
     assert fleet.calls() == []
+
+
+def examples():
+    """The files in the plugin's EXAMPLES."""
+    for node in ast.parse(PLUGIN.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["EXAMPLES"]:
+            return [found for found in yaml.safe_load_all(ast.literal_eval(node.value)) if found]
+    raise AssertionError(f"{PLUGIN} has no EXAMPLES")
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: "-".join(example)[:60])
+def test_the_examples_can_be_used_as_they_are(fleet, example):
+    fleet.program("sudo", "#!/bin/sh\nexit 1\n")
+    for name in ("node1", "node13x", "192.0.2.7", *(f"node{number:02}.example.org" for number in range(1, 21))):
+        fleet.host(name, *({**jail, "name": f"{jail['name']}-{name.translate({46: 45})}"} for jail in JAILS))
+    before = fleet.file("hosts.ini", "[jail_hosts]\nnode1\nnode13x\n")
+    example = {key: value for key, value in example.items() if key != "cache_connection"}
+    found = fleet.read({**example, "cache_plugin": "memory"}, before=[before])
+    assert [text for text in found.warnings if "No jails of localhost" not in text] == []
+    if "localhost" not in str(example.get("hosts")):
+        assert any("jail_name" in variables for variables in found.hosts.values())
