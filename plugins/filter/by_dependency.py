@@ -51,21 +51,13 @@ from ansible.errors import AnsibleFilterError
 from ..module_utils._model.errors import DocumentError
 from ..plugin_utils._waves import by_dependency
 
-try:
-    from ansible.utils.unsafe_proxy import wrap_var
-except ImportError:
 
-    def wrap_var(value: Any) -> Any:
-        """Cores without this module template nothing that is not marked as trusted."""
-        return value
-
-
-def ordered(rows: Any, stopping: bool = False) -> Any:
-    """The rows in their order; never templated again, as they come from hosts."""
+def ordered(rows: Any, stopping: bool = False) -> list[Mapping[str, Any]]:
+    """The very rows, in their order."""
     if not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) and "name" in row for row in rows):
         raise AnsibleFilterError("hosting.jails.by_dependency takes a list of jails, each with its name")
     try:
-        return wrap_var(by_dependency(rows, stopping=bool(stopping)))
+        return by_dependency(rows, stopping=bool(stopping))
     except DocumentError as error:
         raise AnsibleFilterError(f"hosting.jails.by_dependency: {error}") from error
 
