@@ -51,18 +51,15 @@ def plan_task(task: Task, *, parallel: int) -> Planned:
         jobs.update({name: Job(Wanted(name, state=task.purge)) for name in purged})
         plan_all([jobs[name] for name in purged], facts, task.apply_mode)
         staying = {name: document for name, document in others.items() if name not in jobs or not jobs[name].goes}
-        _refuse([*conflicts(task.members, staying), *_of_other_fleets(task, jobs), *_in_need_of(purged, jobs)])
         _plan_needed(jobs, staying, facts, task.apply_mode)
         taken = {**addresses(staying), **addresses({job.name: job.wanted.given for job in jobs.values() if job.place})}
-        _refuse(_impossible(jobs, replace(facts, taken=taken)))
+        mistakes = [*conflicts(task.members, staying), *_of_other_fleets(task, jobs), *_in_need_of(purged, jobs)]
+        mistakes += _impossible(jobs, replace(facts, taken=taken))
+    if mistakes:
+        raise Refusal(mistakes)
     needs = {**staying, **{job.name: job.document or {} for job in jobs.values()}}
     order = Order({name: document.get("depends", ()) for name, document in needs.items()})
     return Planned(jobs, purged, Means(order, neighbours, taken, task.apply_mode, parallel))
-
-
-def _refuse(mistakes: list[Mistake]) -> None:
-    if mistakes:
-        raise Refusal(mistakes)
 
 
 def _purged(task: Task, jobs: Jobs, others: Mapping[str, Any]) -> list[str]:
