@@ -27,7 +27,7 @@ from ansible_collections.hosting.jails.tests.unit.plugins.module_utils._kernel.h
     UNREACHABLE,
     mapped,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 BOTH = Held((A4, B4), (A6, B6))
@@ -288,6 +288,7 @@ def test_there_is_a_program_for_each_hook() -> None:
     assert set(address_programs.BUILDERS) == set(cgroup_bpf.HOOKS)
 
 
+@settings(max_examples=30, deadline=None)
 @given(HELD)
 def test_every_instruction_can_be_reached(held: Held) -> None:
     """Or the kernel's verifier refuses the program as a whole."""
