@@ -9,12 +9,15 @@ import contextlib
 import os
 import stat
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .._kernel import files
+from .._kernel.cgroups import Cgroup
 from .._kernel.errors import KernelError
 from .._model.document import effective
-from . import allocations, limits, places, shared_network, status, store
+from . import allocations, limits, places, status, store
 from .errors import EngineError
 from .launch.compose import compose
 from .launch.launcher import Launch, Launched
@@ -67,7 +70,7 @@ def begin(name: str, *, restarts: int = 0) -> Starting:
         group.create()
         limits.set_limits(group, full["limits"], jail=name, fresh=True)
         if full["ip"]["mode"] == "shared":
-            shared_network.hold(group, full)
+            _hold_to_addresses(group, full)
         if recipe.system:
             group.delegate(allocation.uid_base, allocation.uid_base)
         files.write_record(places.started_document(name), full)
@@ -77,6 +80,13 @@ def begin(name: str, *, restarts: int = 0) -> Starting:
     except (KernelError, EngineError, OSError) as error:
         status.clear_remains(name, phase="failed", message=str(error))
         raise
+
+
+def _hold_to_addresses(group: Cgroup, full: Mapping[str, Any]) -> None:
+    """Before anything is in the group: what a process makes before it has no rules has none for ever."""
+    from . import shared_network
+
+    shared_network.hold(group, full)
 
 
 def open_output(name: str, owner: int) -> int:
