@@ -17,6 +17,10 @@ UNAVAILABLE = "unavailable"
 
 _HOST_STACK = ("host", "shared")
 _NOT_OWNED = "the jail's network belongs to the host's user namespace"
+_ECHO_ONLY = (
+    "echo requests (ping -I with an address of the jail) where the host's ping_group_range lets its users send them,"
+    " but no raw sockets"
+)
 
 
 class Finding(NamedTuple):
@@ -102,6 +106,8 @@ def _worth_of(name: str, privileges: Privileges, host: Host, *, filtered: bool) 
         return UNAVAILABLE, permission.unavailable
     if name == "mlock" and not host.raises_limits:
         return PARTIAL, "up to the limit of locked memory of the host's engine, which may not raise it"
+    if name == "raw_sockets" and host.network == "shared":
+        return PARTIAL, _ECHO_ONLY
     of_network = NETWORK_CAPABILITIES | ({"NET_BIND_SERVICE"} if host.network == "host" else set())
     if host.network in _HOST_STACK and permission.capabilities & of_network:
         return UNAVAILABLE, _NOT_OWNED

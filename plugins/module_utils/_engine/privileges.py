@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._kernel import capabilities, files, processes, seccomp
+from .._kernel import capabilities, files, landlock, processes, seccomp
 from .._kernel.credentials import become
 from .._kernel.errors import KernelError
 from .._model.profiles import OWN_PROFILE, Privileges, resolve_privileges
@@ -27,7 +27,8 @@ class Ceiling(NamedTuple):
     """What no process of a jail can rise above, ready to be imposed.
 
     ``bounding`` are capability numbers: root's permitted and effective sets after exec as well. ``seccomp`` is an array
-    of struct sock_filter, empty for no filter.
+    of struct sock_filter, empty for no filter. ``scoped``: the jail is on the host's network stack, whose abstract
+    sockets it must not reach.
     """
 
     bounding: frozenset[int]
@@ -35,6 +36,7 @@ class Ceiling(NamedTuple):
     securebits: int
     seccomp: bytes
     report: tuple[Finding, ...]
+    scoped: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, for the start that comes long after the definition."""
@@ -43,6 +45,7 @@ class Ceiling(NamedTuple):
             "no_new_privileges": self.no_new_privileges,
             "securebits": self.securebits,
             "seccomp": b64encode(self.seccomp).decode("ascii"),
+            "scoped": self.scoped,
             "report": [{"item": line.item, "verdict": line.verdict, "why": line.why} for line in self.report],
         }
 
@@ -55,6 +58,7 @@ class Ceiling(NamedTuple):
             securebits=int(value["securebits"]),
             seccomp=b64decode(value["seccomp"], validate=True),
             report=tuple(Finding(**line) for line in value["report"]),
+            scoped=bool(value.get("scoped")),
         )
 
 
@@ -74,6 +78,7 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
         securebits=capabilities.securebits_of(privileges.securebits),
         seccomp=program,
         report=report_on(document),
+        scoped=_shares(document) and landlock.has_scopes(),
     )
 
 
@@ -81,7 +86,20 @@ def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What this kernel makes of the privileges that a document asks for. Raises DocumentError as compile_ceiling."""
     network = (document.get("ip") or {}).get("mode") or "none"
     host = Host(network=network, has_filters=seccomp.is_available(), raises_limits=raises_limits())
-    return examine(_privileges_of(document), host)
+    found = examine(_privileges_of(document), host)
+    return (*found, *_examine_sharing(document, filtered=host.has_filters)) if _shares(document) else found
+
+
+def _examine_sharing(document: Mapping[str, Any], *, filtered: bool) -> Iterator[Finding]:
+    from .shared_findings import examine_sharing
+
+    privileges = _privileges_of(document)
+    return examine_sharing(privileges, filtered=filtered and privileges.seccomp != "none")
+
+
+def _shares(document: Mapping[str, Any]) -> bool:
+    """Whether a jail is on the host's network stack, held to its addresses."""
+    return bool((document.get("ip") or {}).get("mode") == "shared")
 
 
 def raises_limits() -> bool:
@@ -115,6 +133,8 @@ def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> No
     We must be in the jail's namespaces and hold every capability in its user namespace. Afterwards the process is
     undumpable again, but without parent death signal: a change of credentials clears it. Raises KernelError.
     """
+    if ceiling.scoped:
+        landlock.scope_abstract_sockets()
     capabilities.drop_bounding(ceiling.bounding)
     if ceiling.seccomp and not ceiling.no_new_privileges:
         # Without no_new_privs loading takes the CAP_SYS_ADMIN that is about to go. The default filter allows every
@@ -152,12 +172,13 @@ def _compile_filter(privileges: Privileges, document: Mapping[str, Any], *, arch
         if privileges.seccomp == OWN_PROFILE:
             policy = _own_profile(privileges, document, architecture=architecture)
             return compile_filter(policy.verdicts, architecture=architecture, default=policy.default)
-        return compile_filter(_our_verdicts(privileges), architecture=architecture)
+        ours = _our_verdicts(privileges, shares_network=_shares(document))
+        return compile_filter(ours, architecture=architecture)
     except ValueError as error:
         raise EngineError(_name_of(document), str(error), path="caps.seccomp", remedy="say seccomp: none") from error
 
 
-def _our_verdicts(privileges: Privileges) -> dict[str, Verdict]:
+def _our_verdicts(privileges: Privileges, *, shares_network: bool) -> dict[str, Verdict]:
     from .syscall_policy import verdicts
 
     return verdicts(
@@ -165,6 +186,7 @@ def _our_verdicts(privileges: Privileges) -> dict[str, Verdict]:
         allowed=privileges.allowed,
         refused=privileges.refused,
         strict=privileges.seccomp == "strict",
+        shares_network=shares_network,
     )
 
 

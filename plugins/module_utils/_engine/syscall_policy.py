@@ -154,6 +154,8 @@ _IP_PROTOCOLS = (0, 1, 6, 17, 58, 136, 255, 262)
 # Never AUDIT, which has no namespace: EPROTONOSUPPORT is what libaudit and systemd take for a kernel without it.
 _NETLINK_PROTOCOLS = (0, 2, 4, 15)
 _NETLINK_PROTOCOLS_OF_MANAGERS = (5, 6, 11, 12, 16)
+# On the host's own stack without USERSOCK, by which anybody sends to processes of the host, and its uevents.
+_NETLINK_PROTOCOLS_OF_GUESTS = (0, 4)
 
 # PER_LINUX and PER_LINUX32, each also with UNAME26, and 0xffffffff, which asks for the present one.
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
@@ -170,12 +172,14 @@ def verdicts(
     allowed: Collection[str] = (),
     refused: Collection[str] = (),
     strict: bool = False,
+    shares_network: bool = False,
 ) -> dict[str, Verdict]:
     """The default filter of a jail that keeps these capabilities: a verdict for every system call that we know.
 
     An allow list in the spirit of Docker's default: what a capability would let root do is filtered as long as the
     capability is not kept, so that a bug in the kernel's own check is out of reach as well. ``allowed`` and ``refused``
     are permissions that a jail has or has not besides; ``strict`` takes away what ordinary services do without.
+    A jail that ``shares_network`` asks the host's stack about itself by netlink, and talks to nothing else there.
     """
     found: dict[str, Verdict] = dict.fromkeys(ALLOWED, ALLOW)
     found.update(dict.fromkeys(REFUSED, _EPERM))
@@ -185,7 +189,9 @@ def verdicts(
     nests = "SYS_ADMIN" in capabilities and "nested_jails" not in refused
     found.update(_namespace_verdicts(may_make_namespaces=nests))
     found["socket"] = _socket_verdict(
-        raw="NET_RAW" in capabilities, manages="NET_ADMIN" in capabilities, any_family="socket_af" in allowed
+        raw="NET_RAW" in capabilities,
+        netlink=_netlink_protocols(manages="NET_ADMIN" in capabilities, shares_network=shares_network),
+        any_family="socket_af" in allowed,
     )
     # Other families have no use for it, but would have their module loaded.
     found["socketpair"] = ArgumentTest(0, values=(_AF_UNIX,), then=ALLOW, otherwise=_EAFNOSUPPORT)
@@ -215,15 +221,20 @@ def _namespace_verdicts(*, may_make_namespaces: bool) -> dict[str, Verdict]:
     }
 
 
-def _socket_verdict(*, raw: bool, manages: bool, any_family: bool) -> Verdict:
+def _netlink_protocols(*, manages: bool, shares_network: bool) -> tuple[int, ...]:
+    if shares_network:
+        return _NETLINK_PROTOCOLS_OF_GUESTS
+    return _NETLINK_PROTOCOLS + (_NETLINK_PROTOCOLS_OF_MANAGERS if manages else ())
+
+
+def _socket_verdict(*, raw: bool, netlink: tuple[int, ...], any_family: bool) -> Verdict:
     """An allow list of families: AF_VSOCK reaches the hypervisor, AF_ALG and the exotic ones load modules.
 
     A jail that may use ``any_family`` may load modules by that, but AF_VSOCK and AF_ALG, which have no namespace, stay
     closed, and so does AF_PACKET, whose capability is checked in the owner of the network only.
     """
     internet: Verdict = ALLOW if raw else ArgumentTest(2, values=_IP_PROTOCOLS, then=ALLOW, otherwise=_EPROTONOSUPPORT)
-    protocols = _NETLINK_PROTOCOLS + (_NETLINK_PROTOCOLS_OF_MANAGERS if manages else ())
-    netlink = ArgumentTest(2, values=protocols, then=ALLOW, otherwise=_EPROTONOSUPPORT)
+    asking = ArgumentTest(2, values=netlink, then=ALLOW, otherwise=_EPROTONOSUPPORT)
     simple = (_AF_UNIX, _AF_PACKET) if raw else (_AF_UNIX,)
     closed = (_AF_ALG, _AF_PACKET, _AF_VSOCK)
     others: Verdict = (
@@ -237,6 +248,6 @@ def _socket_verdict(*, raw: bool, manages: bool, any_family: bool) -> Verdict:
             0,
             values=(_AF_INET, _AF_INET6),
             then=internet,
-            otherwise=ArgumentTest(0, values=(_AF_NETLINK,), then=netlink, otherwise=others),
+            otherwise=ArgumentTest(0, values=(_AF_NETLINK,), then=asking, otherwise=others),
         ),
     )
