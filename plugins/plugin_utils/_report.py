@@ -266,7 +266,7 @@ def _problems_of_jail(row: JailRow, jail: Mapping[str, Any], warn: float) -> Ite
         if (bar.percent or 0.0) >= warn:
             yield problem("warning", f"uses {bar.percent:.0f} % of the {what} that it may", bar.text)
     if row.stale:
-        yield problem("notice", f"stands on an older generation of template {row.template}")
+        yield problem("notice", f"stands on another generation of template {row.template} than the current one")
 
 
 def _exit(jail: Mapping[str, Any]) -> str:

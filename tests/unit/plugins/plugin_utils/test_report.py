@@ -81,7 +81,7 @@ def test_a_fleet_that_is_well_has_no_problems():
         (used(pids=128), "warning: web1 uses 100 % of the processes that it may"),
         (
             jail(disk={"stale": True, "template": "debian"}),
-            "notice: web1 stands on an older generation of template debian",
+            "notice: web1 stands on another generation of template debian than the current one",
         ),
     ],
 )
