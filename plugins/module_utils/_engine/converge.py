@@ -69,7 +69,9 @@ def _plan(wanted: Wanted, apply_mode: str) -> Plan:
 
 
 def _result(planned: Plan, before: list[str], *, check: bool) -> dict[str, Any]:
+    warnings = _warnings(planned)
     return {
+        **({"warnings": warnings} if warnings else {}),
         "changed": planned.changed,
         "actions": [*before, *planned.lines()],
         "restart_required": planned.restart_required,
@@ -77,6 +79,14 @@ def _result(planned: Plan, before: list[str], *, check: bool) -> dict[str, Any]:
         "diff": diff(planned),
         "jail": _jail(planned, check=check),
     }
+
+
+def _warnings(planned: Plan) -> list[str]:
+    if not planned.changed or (planned.after or {}).get("ip", {}).get("mode") != "shared":
+        return []
+    from . import shadowing
+
+    return shadowing.warnings([planned])
 
 
 def _jail(planned: Plan, *, check: bool) -> dict[str, Any]:

@@ -140,13 +140,18 @@ def _network(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
         mode = effective(document)["ip"]["mode"] if document else "none"
         return {"mode": mode, "addresses": [], "up": mode == "host"}
     interface = allocation.interface if allocation and observed.mode == "vnet" else None
-    return {
+    found = {
         "mode": observed.mode,
         "addresses": list(observed.addresses),
         "mtu": observed.mtu,
         "up": observed.up,
         "interface": interface,
     }
+    if observed.mode != "shared" or not document:
+        return found
+    from .shadowing import described
+
+    return {**found, "interface": document["ip"].get("interface"), "shadowed": described(document)}
 
 
 def _privileges(name: str, _unused: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..._model.actions import Plan
 from ..._model.diff import diff
 from .. import status
 from .failures import EXPECTED
@@ -36,9 +37,20 @@ def result_of(planned: Planned, *, foreseen: bool, with_diff: bool, verbose: boo
     }
     if failed:
         result["msg"] = _message(failed, len(rows), foreseen=foreseen)
+    warnings = _warnings([job.plan for job in listed if job.plan and _changed(job)])
+    if warnings:
+        result["warnings"] = warnings
     if with_diff:
         result["diff"] = [diff(job.plan) for job in listed if job.plan and _changed(job)]
     return result
+
+
+def _warnings(plans: Sequence[Plan]) -> list[str]:
+    if all((plan.after or {}).get("ip", {}).get("mode") != "shared" for plan in plans):
+        return []
+    from .. import shadowing
+
+    return shadowing.warnings(plans)
 
 
 def _changed(job: Job) -> bool:
