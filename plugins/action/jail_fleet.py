@@ -11,12 +11,15 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import merge_hash
 
+from ..module_utils._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
 from ..module_utils._model.place import some
-from ..plugin_utils._fleet_calls import Call, OtherHosts, own_call
+from ..plugin_utils._fleet_calls import Call, OtherHosts, has_documents, own_call
 from ..plugin_utils._fleet_documents import parse_documents
 from ..plugin_utils._fleet_verdict import Fault, Verdict
 
@@ -33,16 +36,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        own = own_call(self._task, variables["inventory_hostname"])
-        try:
+        _refuse_arguments(self._task.args)
+        if has_documents(self._task.args):
+            own = own_call(self._task, variables["inventory_hostname"])
             faults = self._faults(own, variables)
-        except ImportError as error:
-            raise AnsibleActionFail(_missing_library(error)) from error
-        if faults:
-            return {**result, **_failure(faults, own.host)}
-        if self._task.args.get("mode") == "validate":
-            self._task.async_val = 0  # There is no job to wait for.
-            return {**result, **_validated(own)}
+            if faults:
+                return {**result, **_failure(faults, own.host)}
+            if self._task.args.get("mode") == "validate":
+                self._task.async_val = 0  # There is no job to wait for.
+                return {**result, **_validated(own)}
         wrap_async = self._task.async_val and not self._connection.has_native_async
         result = merge_hash(result, self._execute_module(task_vars=variables, wrap_async=wrap_async))
         if not wrap_async:
@@ -63,7 +65,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
 
         # The directory is the run's own, made by the process that all workers are forked from, and removed at its end.
         verdict = Verdict(os.path.join(C.DEFAULT_LOCAL_TMP, f"jail_fleet-{self._task._uuid}"))
-        return verdict.faults(own, foresee, alone=self._task.loop is None)
+        try:
+            return verdict.faults(own, foresee, alone=self._task.loop is None)
+        except ImportError as error:
+            raise AnsibleActionFail(_missing_library(error)) from error
+
+
+def _refuse_arguments(arguments: Mapping[str, Any]) -> None:
+    """As the module does, but for documents: those are ours to judge, and we say where the mistake is."""
+    documents: dict[str, Any] = {"jails": [], "defaults": {}}
+    parameters = {name: documents.get(name, value) for name, value in arguments.items() if value is not None}
+    result = ArgumentSpecValidator(FLEET_SPEC, required_if=FLEET_NEEDS).validate(parameters)
+    if result.error_messages:
+        unknown = "Unsupported parameters: " if isinstance(result.errors[0], UnsupportedError) else ""
+        raise AnsibleActionFail(f"{unknown}{result.errors.msg}")
 
 
 def _failure(faults: Sequence[Fault], host: str) -> dict[str, Any]:
@@ -82,7 +97,7 @@ def _failure(faults: Sequence[Fault], host: str) -> dict[str, Any]:
         "changed": False,
         "msg": "\n".join([f"{count} in the jails of this play, which were left as they are:", *lines]),
         "errors": [
-            {"host": fault.host, "jail": fault.jail, "path": fault.path, "msg": fault.message, "remedy": fault.remedy}
+            {"host": fault.host, "jail": fault.jail, "path": fault.path, "msg": fault.text(), "remedy": fault.remedy}
             for fault in told[:_MOST_RETURNED]
         ],
     }

@@ -40,6 +40,11 @@ def own_call(task: Task, host: str) -> Call:
     return Call(host, task.delegate_to or host, plain_arguments(task.args))
 
 
+def has_documents(arguments: Mapping[str, Any]) -> bool:
+    """Whether a task brings its documents along; one that carries out a plan finds them on the host."""
+    return bool(arguments.get("mode") != "apply")
+
+
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments that documents are made from, as plain Python objects without core's tags, proxies and vaults."""
     return {name: _plain(arguments[name]) for name in ARGUMENTS if arguments.get(name) is not None}
@@ -78,9 +83,12 @@ class OtherHosts:
         base = self._manager.get_vars(play=self._task.play, host=host, task=self._task)
         for variables in self._iterations(base):
             templar = self._templar.copy_with_new_env(available_variables=variables)
-            if _applies(self._task, templar, variables):
+            if not _applies(self._task, templar, variables):
+                continue
+            arguments = _finalised(self._task, templar)
+            if has_documents(arguments):
                 target = templar.template(self._task.delegate_to) if self._task.delegate_to else name
-                yield Call(name, target, plain_arguments(_finalised(self._task, templar)))
+                yield Call(name, target, plain_arguments(arguments))
 
     def _iterations(self, variables: dict[str, Any]) -> Iterator[dict[str, Any]]:
         loop = self._task.loop

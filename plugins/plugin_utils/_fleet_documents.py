@@ -12,12 +12,12 @@ from typing import Any
 
 from ..module_utils._model.errors import DocumentError
 from ..module_utils._model.fleet import Member, parse_fleet
+from ..module_utils._model.fleet_options import DEFAULT_FLEET
 from ..module_utils._model.options import DOCUMENT, json_schema
 from ..module_utils._model.place import Place, shown
 from ..module_utils._model.ranges import expand_document
 from ..module_utils._model.shapes import ListOf, MapOf, Record, Type, missing
 
-DEFAULT_FLEET = "default"
 _ENTRY = re.compile(r"jails\[([0-9]+)\]")
 
 

@@ -29,9 +29,13 @@ class Fault(NamedTuple):
     message: str
     remedy: str
 
+    def text(self) -> str:
+        """``jail web1: jails[0].limits.memory: 'x' is not a size; write a whole number...``"""
+        return str(DocumentError(self.jail, self.path, self.message, self.remedy))
+
     def line(self) -> str:
-        """``host a: jail web1: jails[0].limits.memory: 'x' is not a size; write a whole number...``"""
-        return f"host {self.host}: {DocumentError(self.jail, self.path, self.message, self.remedy)}"
+        """The text with its host: ``host a: jail web1: ...``"""
+        return f"host {self.host}: {self.text()}"
 
 
 class Verdict:

@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._kernel.errors import KernelError
 from .._model.errors import DocumentError
+from .._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
 from .._model.names import jail_name
 from .._model.options import argument_spec, given
 from .._model.planner import Wanted
@@ -61,33 +62,12 @@ def wanted_of(part: str, parameters: dict[str, Any], *, reset: bool = False) -> 
     return Wanted(jail=name, given=given(part, parameters), state=state, part=part, reset=reset)
 
 
-_FLEET_SPEC: dict[str, Any] = {
-    **APPLY_SPEC,
-    "jails": {"type": "list", "elements": "dict"},
-    "defaults": {"type": "dict", "default": {}},
-    "fleet": {"type": "str", "default": "default"},
-    "purge": {"type": "str", "choices": ["none", "stopped", "absent"], "default": "none"},
-    "purge_limit": {"type": "str", "default": "25%"},
-    "allow_empty": {"type": "bool", "default": False},
-    "parallel": {"type": "int"},
-    "mode": {"type": "str", "choices": ["converge", "plan", "apply", "validate"], "default": "converge"},
-    "plan": {"type": "path"},
-    "verbose_results": {"type": "bool", "default": False},
-}
-_FLEET_NEEDS = [
-    ("mode", "converge", ("jails",)),
-    ("mode", "validate", ("jails",)),
-    ("mode", "plan", ("jails", "plan")),
-    ("mode", "apply", ("plan",)),
-]
-
-
 def run_fleet_module() -> None:
     """The whole of the module that is about all jails of a host."""
     from .fleet.converge import converge as converge_fleet
     from .fleet.refusal import Refusal
 
-    module = AnsibleModule(argument_spec=_FLEET_SPEC, required_if=_FLEET_NEEDS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=FLEET_SPEC, required_if=FLEET_NEEDS, supports_check_mode=True)
     # Hundreds of documents, secrets among them, are nothing to be sent back.
     brief = {name: value for name, value in module.params.items() if name not in ("jails", "defaults")}
 

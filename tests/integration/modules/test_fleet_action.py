@@ -112,7 +112,8 @@ def test_an_address_of_three_hosts_fails_all_of_them_with_the_place_on_each(play
     taken = {
         "jail": "web1",
         "path": "jails[0].ip.addresses[0]",
-        "msg": "10.30.9.9/32 is taken by jails[0].ip.addresses[0] (jail web1) of host a",
+        "msg": "jail web1: jails[0].ip.addresses[0]: 10.30.9.9/32 is taken by jails[0].ip.addresses[0] (jail web1) of"
+        " host a; give each jail one of its own",
         "remedy": "give each jail one of its own",
     }
     assert results["a"]["errors"] == [{"host": "b", **taken}, {"host": "c", **taken}]
@@ -135,6 +136,27 @@ def test_a_bad_document_keeps_the_module_from_every_host(play: Play) -> None:
         assert error["host"] == "c"
         assert error["path"] == "jails[0].limits.memory"
         assert "write a whole number" in error["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"jails": [], "prune": "absent"}, "Unsupported parameters: prune. Supported parameters include: "),
+        ({"jails": [], "purge": "all"}, "value of purge must be one of: none, stopped, absent, got: all"),
+        ({"mode": "validate"}, "mode is validate but all of the following are missing: jails"),
+        ({"jails": [], "mode": "apply"}, "mode is apply but all of the following are missing: plan"),
+    ],
+)
+def test_what_the_module_would_refuse_is_refused_without_connecting(
+    play: Play, arguments: dict[str, Any], complaint: str
+) -> None:
+    results = play.run({"hosting.jails.jail_fleet": arguments})
+    assert [complaint in results[name]["msg"] for name in HOSTS] == [True] * 3, play.output
+
+
+def test_a_task_that_carries_out_a_plan_needs_no_documents(play: Play) -> None:
+    play.run({"hosting.jails.jail_fleet": {"mode": "apply", "plan": "/nowhere"}})
+    assert play.output.count("UNREACHABLE!") == 3
 
 
 def test_the_variables_of_roles_plays_and_facts_are_known_for_other_hosts(play: Play) -> None:
@@ -179,8 +201,8 @@ def test_every_turn_of_a_loop_on_every_host_is_known(play: Play, loop: str) -> N
     shared = jails.replace("number", "7")
     turns = "{{ [1, 2] if number == 1 else [number, 9] }}"
     results = play.validate(shared, keywords={loop: turns, **control})
-    assert [turn["failed"] for turn in results["a"]["results"]] == [True, True], play.output
-    assert [error["host"] for error in results["a"]["results"][0]["errors"]] == ["b", "c"]
+    hosts = [[error["host"] for error in turn["errors"]] for turn in results["a"]["results"]]
+    assert hosts == [["b", "c"]] * 2, play.output
 
 
 def test_only_hosts_that_the_task_runs_for_count(play: Play) -> None:
