@@ -10,6 +10,7 @@ from typing import Any
 from ..._kernel import links
 from ..._model.document import effective
 from .. import allocations, apply, network, store
+from . import strays
 from .failures import EXPECTED
 from .jobs import Job, Jobs
 from .wave import Means, Wave
@@ -35,6 +36,7 @@ def carry_out(jobs: Jobs, means: Means) -> None:
     for job in changed:
         if job.started:
             _note(job, _verify, means)
+    strays.remove_locks()
 
 
 def _note(job: Job, step: Any, means: Means) -> None:
