@@ -79,6 +79,12 @@ jails:
       description: Number of the jail on this host. Its user ids and its interface follow from it.
       type: int
       sample: 1
+    uid_base:
+      description:
+        - User id of the host that is the jail's root, and group id that is its group 0. User 33 of the jail is this plus 33.
+        - Null for a jail that has none yet.
+      type: int
+      sample: 589824
     pid:
       description: Process id of its init as the host sees it, null when it does not run.
       type: int

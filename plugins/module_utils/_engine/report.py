@@ -32,6 +32,7 @@ def status_row(name: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
         "name": name,
         "state": run_state,
         "id": allocation.index if allocation else None,
+        "uid_base": allocation.uid_base if allocation else None,
         "pid": state.pid if running and state else None,
         "uptime": int(max(0.0, time.time() - state.started_at)) if running and state else None,
         "hostname": in_force.get("hostname", name),
