@@ -13,7 +13,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._kernel.errors import KernelError
 from .._model.errors import DocumentError
-from .._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
 from .._model.names import jail_name
 from .._model.options import argument_spec, given
 from .._model.planner import Wanted
@@ -64,6 +63,7 @@ def wanted_of(part: str, parameters: dict[str, Any], *, reset: bool = False) -> 
 
 def run_fleet_module() -> None:
     """The whole of the module that is about all jails of a host."""
+    from .._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
     from .fleet.converge import converge as converge_fleet
     from .fleet.refusal import Refusal
 
