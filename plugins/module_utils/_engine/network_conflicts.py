@@ -52,13 +52,21 @@ def _use_of(reader: Reader, address: str, route: Route, *, jail: str, promised: 
     link = reader.link(index=route.link) if route.link else None
     name = link.name if link else "no link"
     if route.type == RTN_LOCAL:
-        return f"it is an address of this host, on {name}"
+        return "" if _is_given_up(reader, address, jail, promised) else f"it is an address of this host, on {name}"
     if route.to != address:
         return ""
     other = marked_jail(link.alias) if link else ""
     if other == jail or (other and promised):
         return ""
     return f"it belongs to jail {other}" if other else f"this host routes it through {name}"
+
+
+def _is_given_up(reader: Reader, address: str, jail: str, promised: bool) -> bool:
+    """Whether the host has an address only for a jail that shares its stack and is about to give it up."""
+    from . import shared_addresses
+
+    known = promised or address in shared_addresses.read_record(jail)
+    return known and shared_addresses.is_ours(address, reader)
 
 
 def conflict(want: Wanted, number: int, use: str) -> EngineError:

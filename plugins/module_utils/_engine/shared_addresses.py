@@ -43,10 +43,14 @@ def write_record(jail: str, record: Mapping[str, str]) -> None:
 
 
 class Carried(NamedTuple):
-    """Addresses of a jail on the host: those that are there, and whether each that is ours is where it should be."""
+    """Addresses of a jail on the host: those that are there, and whether each that is ours is where it should be.
+
+    ``recorded``: some were there by us, be they there or not.
+    """
 
     addresses: tuple[str, ...]
     in_place: bool
+    recorded: bool
 
 
 def look(jail: str, wanted: Iterable[str], interface: str, reader: Reader) -> Carried:
@@ -66,7 +70,7 @@ def look(jail: str, wanted: Iterable[str], interface: str, reader: Reader) -> Ca
         if address in record and interface and (link is None or route.link != link.ifindex):
             in_place = False
     leftovers = sorted(set(record) - set(wanted))
-    return Carried((*found, *leftovers), in_place)
+    return Carried((*found, *leftovers), in_place, bool(record))
 
 
 class Changes(NamedTuple):
@@ -144,6 +148,11 @@ class Carrier:
             remedy = f"sysctl net.ipv6.conf.{self.interface}.disable_ipv6=0, or leave the IPv6 addresses out"
             return EngineError(self.jail, message, path="ip.interface", remedy=remedy)
         return EngineError(self.jail, str(error), path="ip.addresses")
+
+
+def is_ours(address: str, reader: Reader) -> bool:
+    """Whether the host has an address by us alone, for whichever jail."""
+    return all(map(_is_marked, reader.addresses_like([ip_of(address)])))
 
 
 def marked(jail: str, index: int | None, reader: Reader) -> list[Address]:

@@ -82,7 +82,7 @@ def observe(document: Mapping[str, Any], links: Reader | None = None) -> Network
     finally:
         if links is None:
             reader.close()
-    if not carried.addresses:
+    if not carried.addresses and not carried.recorded:
         return None
     group = status.group(want.jail)
     is_held = not group.exists() or cgroup_bpf.is_held(group.unified, identity(want.held))

@@ -60,10 +60,17 @@ def _drift(decisions: Decisions, live: NetworkLive) -> Iterator[str]:
     yield from (
         f"other {name}" for name in ("mac", "routes", "interface", "bandwidth") if before.get(name) != ip.get(name)
     )
+    if ip["mode"] == "shared" and _is_another_order(before["addresses"], ip["addresses"]):
+        yield "other order of addresses"
     if "mtu" in before and "mtu" not in ip:
         yield "mtu of the kernel"
     if not live.up:
         yield "incomplete"
+
+
+def _is_another_order(before: list[str], after: list[str]) -> bool:
+    """The first address of a family stands in for wildcard and loopback."""
+    return before != after and sorted(before) == sorted(after)
 
 
 def _has_wrong_owner(decisions: Decisions) -> bool:
