@@ -11,7 +11,7 @@ from typing import Any
 from .document import check, merge, normalise
 from .errors import DocumentError
 from .fleet_conflicts import across, conflicts, duplicates
-from .fleet_dependencies import contradictions, cycles, levels
+from .fleet_dependencies import contradictions, cycles
 from .fleet_member import Member
 from .fleet_purge import LABEL, purge
 from .names import parse_name
@@ -22,7 +22,7 @@ from .scalars import parse_text
 from .shapes import is_empty, missing
 from .wanted import WANTED_STATES, refuse_unknown_word
 
-__all__ = ["LABEL", "Member", "across", "conflicts", "levels", "parse_fleet", "purge"]
+__all__ = ["LABEL", "Member", "across", "conflicts", "parse_fleet", "purge"]
 
 _DEFAULT_STATE = "started"
 

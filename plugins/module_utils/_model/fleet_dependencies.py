@@ -52,16 +52,6 @@ def cycles(members: Sequence[Member], others: Documents | None = None) -> list[D
     return errors
 
 
-def levels(members: Sequence[Member], others: Documents) -> list[list[str]]:
-    """Names of the members in groups, each group after all that its jails depend on, be it by way of others.
-
-    Expects members without conflicts; raises the DocumentError of a circle.
-    """
-    names = {member.name for member in members}
-    groups = ([name for name in group if name in names] for group in dependencies.levels(_graph(members, others)))
-    return [group for group in groups if group]
-
-
 def _graph(members: Sequence[Member], others: Documents) -> dict[str, dict[str, list[str]]]:
     """Who depends on whom, without jails that are not there."""
     documents: dict[str, Mapping[str, Any]] = {**others, **{member.name: member.document for member in members}}

@@ -126,6 +126,14 @@ def test_jails_are_spread_by_weight(weight):
     assert len(placed["c"]) / len(placed["a"]) == pytest.approx(1, rel=0.15)
 
 
+@given(jail_names, host_names, st.data())
+def test_another_weight_moves_jails_only_to_that_host_or_only_away(jails, hosts, data):
+    heavier = data.draw(st.sampled_from(hosts))
+    before = place(jails, hosts)
+    after = place(jails, {host: {"weight": 2} if host == heavier else None for host in hosts})
+    assert moved(before, after) == set(after[heavier]) - set(before[heavier])
+
+
 def test_documents_come_back_as_they_were_given_and_ranges_written_out():
     jails = [
         {"name": "web[1:2]", "ip": {"addresses": ["10.30.0.[1:2]/32"]}, "command": ["a", "[1:2]"]},

@@ -10,7 +10,6 @@ from ansible_collections.hosting.jails.plugins.module_utils._model.fleet import 
     Member,
     across,
     conflicts,
-    levels,
     parse_fleet,
     purge,
 )
@@ -254,12 +253,6 @@ def test_a_circle_through_the_host_is_reported_from_the_task_and_a_circle_of_oth
     [error] = conflicts(members, others)
     assert error.path == "jails[0].depends"
     assert "circle: m -> x -> y -> m;" in str(error)
-
-
-def test_levels_follow_dependencies_also_by_way_of_others():
-    members = members_of([{"name": "web", "depends": ["proxy"]}, {"name": "db"}, {"name": "api", "depends": ["db"]}])
-    others = {"proxy": stored("proxy", depends=["api"])}
-    assert levels(members, others) == [["db"], ["api"], ["web"]]
 
 
 def test_an_address_is_one_hosts_and_a_name_may_be_anybodys():
