@@ -6,62 +6,43 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from ..._model.names import jail_name
-from .. import places, report, store
-from ..errors import EngineError
-from .streams import say
+from .. import places, report
+from .selection import select_jails, split_flags
+from .tables import print_json, print_table, size
 from .usage import UsageError
 
 _FOLLOW_SECONDS = 0.2
 _CHUNK = 65536
 
 
-def _select(words: list[str]) -> list[str]:
-    """The jails that a command line names, all of the host if it names none."""
-    known = store.names()
-    for name in words:
-        if jail_name(name) not in known:
-            raise EngineError(name, "there is no such jail on this host", remedy="jailctl list")
-    return words or known
-
-
-def _flags(words: list[str], *known: str) -> tuple[set[str], list[str]]:
-    flags = {word for word in words if word.startswith("-")}
-    unknown = flags - set(known)
-    if unknown:
-        raise UsageError(f"{unknown.pop()!r} is not an option here")
-    return flags, [word for word in words if word not in flags]
-
-
 def _list(words: list[str]) -> int:
-    flags, names = _flags(words, "--json")
-    rows = [report.describe(name) for name in _select(names)]
+    flags, _unused, names = split_flags(words, flags=("--json",))
+    rows = [report.describe(name) for name in select_jails(names)]
     if "--json" in flags:
-        return _json(rows)
-    return _table(rows, ("id", "name", "state", "pid", "uptime", "addresses"))
+        return print_json(rows)
+    return print_table(rows, ("id", "name", "state", "pid", "uptime", "addresses"))
 
 
 def _status(words: list[str]) -> int:
-    flags, names = _flags(words, "--json")
-    rows = [report.describe(name, ("status", "network")) for name in _select(names)]
+    flags, _unused, names = split_flags(words, flags=("--json",))
+    rows = [report.describe(name, ("status", "network")) for name in select_jails(names)]
     if "--json" in flags:
-        return _json(rows)
-    return _table(rows, ("name", "state", "uptime", "restarts", "exit_status", "message"))
+        return print_json(rows)
+    return print_table(rows, ("name", "state", "uptime", "restarts", "exit_status", "message"))
 
 
 def _stat(words: list[str]) -> int:
-    flags, names = _flags(words, "--json")
-    rows = [report.describe(name, ("status", "resources", "disk")) for name in _select(names)]
+    flags, _unused, names = split_flags(words, flags=("--json",))
+    rows = [report.describe(name, ("status", "resources", "disk")) for name in select_jails(names)]
     if "--json" in flags:
-        return _json(rows)
-    return _table(
+        return print_json(rows)
+    return print_table(
         [_usage_row(row) for row in rows], ("name", "state", "procs", "memory", "limit", "cpu", "disk", "uptime")
     )
 
@@ -71,50 +52,18 @@ def _usage_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "procs": used.get("pids"),
-        "memory": _size(used.get("memory")),
+        "memory": size(used.get("memory")),
         "limit": limits.get("memory"),
         "cpu": f"{used['cpu_usec'] / 1e6:.1f}s" if "cpu_usec" in used else None,
-        "disk": _size(row["disk"].get("used")),
+        "disk": size(row["disk"].get("used")),
     }
 
 
-def _size(value: int | None) -> str | None:
-    return None if value is None else f"{value / (1 << 20):.1f}M"
-
-
-def _json(rows: Sequence[dict[str, Any]]) -> int:
-    say(json.dumps(rows, indent=2))
-    return 0
-
-
-def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> int:
-    cells = [[column.upper() for column in columns]]
-    cells += [[_cell(column, row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
-    for line in cells:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
-    return 0
-
-
-def _cell(column: str, value: Any) -> str:
-    if value in (None, "", []):
-        return "-"
-    if column == "uptime":
-        return _duration(int(value))
-    return ",".join(value) if isinstance(value, list) else str(value)
-
-
-def _duration(seconds: int) -> str:
-    days, rest = divmod(seconds, 86400)
-    clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
-    return f"{days}d {clock}" if days else clock
-
-
 def _logs(words: list[str]) -> int:
-    flags, names = _flags(words, "--follow", "-f")
+    flags, _unused, names = split_flags(words, flags=("--follow", "-f"))
     if len(names) != 1:
         raise UsageError("logs needs the name of one jail")
-    path = places.log(_select(names)[0])
+    path = places.log(select_jails(names)[0])
     for name in (f"{path}.2", f"{path}.1", path):
         with contextlib.suppress(FileNotFoundError), open(name, "rb") as file:
             while _copy(file):

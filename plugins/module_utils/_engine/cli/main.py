@@ -55,6 +55,8 @@ def _function(command: str) -> Callable[[list[str]], int]:
         from .enter import COMMANDS
     elif command in ("list", "status", "stat", "logs"):
         from .look import COMMANDS
+    elif command in ("ps", "top"):
+        from .watch import COMMANDS
     else:
         from .run import COMMANDS
     if command not in COMMANDS:

@@ -10,6 +10,11 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   list                     jails of this host, a row each
   status [NAME...]         the same, with why a jail has failed
   stat [NAME...]           what each jail uses: processes, memory, processor time
+  top [NAME...]            the same, again and again, those first that use most; q ends it
+       --once              only once
+       --interval SECONDS  how often, 2 by default
+  ps [NAME...]             processes of jails: their numbers and users outside and inside
+       --pid PID           only this process of the host, and which jail it is in
   start NAME...            start jails, those that they depend on first
   stop NAME...             stop jails
   restart NAME...          stop and start jails
@@ -30,8 +35,8 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   shutdown                 stop all jails, those that others depend on last
   supervisor [--stay]      watch the jails of this host, in the foreground
 
---json gives list, status and stat as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter exit as
-the command does, and with 125 if there was none to run."""
+--json gives list, status, stat, top and ps as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter
+exit as the command does, and with 125 if there was none to run."""
 
 
 class UsageError(Exception):
