@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .._kernel import files, nftables
@@ -33,25 +34,40 @@ if TYPE_CHECKING:
 _TABLE = "hosting_jails"
 
 
+class Table:
+    """Our table as it is now, read once, and only as far as somebody asks: for who looks at many jails."""
+
+    @cached_property
+    def exists(self) -> bool:
+        """Whether any jail has anything there."""
+        return nftables.has_table(_TABLE)
+
+    @cached_property
+    def installed(self) -> Installed | None:
+        """All that is in it."""
+        return _read()
+
+
 def observe(jail: str, document: Mapping[str, Any] | None, facts: HostFacts = NOTHING_KNOWN) -> tuple[str, ...] | None:
     """What is wrong with what a jail has in the table; None where no jail has anything there. Changes nothing.
 
-    ``document`` is the effective one whose rules are meant to hold, see in_force(). A jail that needs nothing and was never given
-    anything costs a question to the kernel.
+    ``document`` is the effective one whose rules are meant to hold, see in_force(). A jail that needs nothing and was
+    never given anything costs a question to the kernel.
     """
-    exists, marked = nftables.has_table(_TABLE), os.path.exists(places.rules(jail))
-    wants = document is not None and has_rules(document, beside_others=exists)
+    table = facts.table or Table()
+    marked = os.path.exists(places.rules(jail))
+    wants = document is not None and has_rules(document, beside_others=table.exists)
     if document is None or not wants:
-        return ("leftovers",) if marked else (() if exists else None)
+        return ("leftovers",) if marked else (() if table.exists else None)
     from . import firewall_changes
 
     allocation = facts.find(jail)
     if allocation is None:
         return ("its rules",)
-    return firewall_changes.drift(_read(), jail, _contents(document, allocation))
+    return firewall_changes.drift(table.installed, jail, _contents(document, allocation))
 
 
-def preflight(document: Mapping[str, Any]) -> None:
+def preflight(document: Mapping[str, Any], facts: HostFacts = NOTHING_KNOWN) -> None:
     """EngineError for rules that ensure() could not make, and for ports of the host that are taken; changes nothing."""
     if has_rules(document, beside_others=False) and not nftables.is_available():
         option = next(name for name in ("forwards", "masquerade", "firewall") if document["ip"][name])
@@ -64,19 +80,29 @@ def preflight(document: Mapping[str, Any]) -> None:
     if document["ip"]["forwards"] or document["ip"]["masquerade"]:
         from . import firewall_conflicts
 
-        firewall_conflicts.refuse(document, store.read_document(document["name"]))
+        firewall_conflicts.refuse(document, store.read_document(document["name"]), facts)
 
 
 def ensure(document: Mapping[str, Any], allocation: Allocation) -> None:
     """Give a jail in the table what its effective document says, and make the table if it is not there."""
-    _change({allocation.jail: _contents(document, allocation)})
+    ensure_all({allocation.jail: (document, allocation)})
+
+
+def ensure_all(wanted: Mapping[str, tuple[Mapping[str, Any], Allocation]]) -> None:
+    """The same for many jails in one transaction."""
+    _change({jail: _contents(document, allocation) for jail, (document, allocation) in wanted.items()})
 
 
 def remove(jail: str) -> None:
     """Take everything of a jail out of the table."""
+    remove_all([jail])
+
+
+def remove_all(jails: Iterable[str]) -> None:
+    """The same for many jails in one transaction."""
     from .firewall_contents import Contents
 
-    _change({jail: Contents()})
+    _change({jail: Contents() for jail in jails})
 
 
 def _change(wanted: Mapping[str, Contents]) -> None:

@@ -20,23 +20,26 @@ from .._model.errors import DocumentError
 from .._model.forwards import Forward, family_of, forwards
 from . import store
 from .errors import EngineError
+from .host_facts import NOTHING_KNOWN, HostFacts
 
 _FORWARDING = {4: ("net/ipv4/ip_forward", "net/ipv4/conf"), 6: ("net/ipv6/conf/all/forwarding", "net/ipv6/conf")}
 _WILDCARDS = ("0.0.0.0", "::")
 
 
-def refuse(document: Mapping[str, Any], stored: Mapping[str, Any] | None) -> None:
+def refuse(document: Mapping[str, Any], stored: Mapping[str, Any] | None, facts: HostFacts = NOTHING_KNOWN) -> None:
     """EngineError for what an effective document asks for, the stored one did not, and the host cannot do.
 
     What was accepted once stays accepted: a program of the host that takes a port later, say, keeps no jail from
-    starting.
+    starting. Who knows which addresses are ``taken`` has compared the documents of all jails with each other.
     """
     jail, accepted = document["name"], {forward._replace(number=0) for forward in forwards(stored or {})}
     new = [forward for forward in forwards(document) if forward._replace(number=0) not in accepted]
-    if new:
+    if new and facts.taken is None:
         others = dict(_others(jail))
         _refuse_ports_of_jails(jail, new, others)
         _refuse_ports_of_host(jail, new, _addresses([document, *others.values()]))
+    elif new:
+        _refuse_ports_of_host(jail, new, {address.partition("/")[0] for address in facts.taken or ()})
     if new or (document["ip"]["masquerade"] and not (stored or {}).get("ip", {}).get("masquerade")):
         _refuse_without_forwarding(document, new)
 

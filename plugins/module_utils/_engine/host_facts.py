@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .._kernel.rtnetlink import Reader
 from .._model.allocation import Allocation
 from . import allocations
+
+if TYPE_CHECKING:
+    from .firewall import Table
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,13 @@ class HostFacts:
     """What is looked up once where many jails are looked at or changed; what is None, each jail looks up for itself.
 
     ``links`` answers for the host's links. ``allocations`` has those of all jails concerned that have one. ``taken``
-    maps addresses to the jails that are to have them, whichever has them still.
+    maps addresses to the jails that are to have them, whichever has them still. ``table`` is ours in the packet filter.
     """
 
     links: Reader | None = None
     allocations: Mapping[str, Allocation] | None = None
     taken: Mapping[str, str] | None = None
+    table: Table | None = None
 
     def find(self, jail: str) -> Allocation | None:
         """What a jail has that no other jail of this host has; None before it is defined."""

@@ -24,7 +24,7 @@ def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NO
         return Live(
             network=network.observe(name, links=facts.links),
             rootfs=_source(name),
-            firewall=firewall.observe(name, None),
+            firewall=firewall.observe(name, None, facts),
         )
     full = effective(document) if document else None
     run_state = status.run_state_of(name, state)

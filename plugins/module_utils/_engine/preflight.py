@@ -54,8 +54,8 @@ def _network(action: Action, facts: HostFacts) -> None:
     network.preflight(action.arguments["document"], taken=facts.taken, links=facts.links)
 
 
-def _firewall(action: Action, _unused: HostFacts) -> None:
-    firewall.preflight(action.arguments["document"])
+def _firewall(action: Action, facts: HostFacts) -> None:
+    firewall.preflight(action.arguments["document"], facts)
 
 
 def _mounts(action: Action, _unused: HostFacts) -> None:

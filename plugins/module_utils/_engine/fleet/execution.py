@@ -5,15 +5,17 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from typing import Any
+import contextlib
 
 from ..._kernel import links
 from ..._model.document import effective
 from .. import allocations, apply, network, store
 from . import strays
+from .change import Change
 from .failures import EXPECTED
 from .jobs import Job, Jobs
-from .wave import Means, Wave
+from .removal import Removal
+from .wave import Means
 
 _TOGETHER = 64
 
@@ -28,26 +30,24 @@ def carry_out(jobs: Jobs, means: Means) -> None:
         links.load()
     for level in reversed(means.order.levels(job.name for job in changed if job.goes)):
         for first in range(0, len(level), _TOGETHER):
-            Wave(jobs, level[first : first + _TOGETHER], means).remove()
+            Removal(jobs, level[first : first + _TOGETHER], means).run()
     for job in changed:
-        _note(job, _vacate, means)
+        # Where that fails, the one that is to get an address will say that it is taken.
+        with contextlib.suppress(*EXPECTED):
+            _vacate(job, means)
     for names in means.order.waves(job.name for job in changed if not job.goes):
-        Wave(jobs, names, means).carry_out()
+        Change(jobs, names, means).run()
     for job in changed:
-        if job.started:
-            _note(job, _verify, means)
+        _verify(job)
     strays.remove_locks()
 
 
-def _note(job: Job, step: Any, means: Means) -> None:
+def _verify(job: Job) -> None:
     try:
-        step(job, means)
+        if job.started:
+            apply.verify_start(job.name)
     except EXPECTED as error:
         job.fail(error)
-
-
-def _verify(job: Job, _unused: Means) -> None:
-    apply.verify_start(job.name)
 
 
 def _vacate(job: Job, means: Means) -> None:

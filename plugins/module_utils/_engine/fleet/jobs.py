@@ -15,6 +15,7 @@ from ..._model.actions import Action, Plan
 from ..._model.live import Live
 from ..._model.planner import Wanted, plan
 from .. import allocations, live, store
+from ..firewall import Table
 from ..host_facts import HostFacts
 from .failures import EXPECTED, Failure, failure_of
 
@@ -77,7 +78,7 @@ Jobs = Mapping[str, Job]
 def look_around() -> Iterator[HostFacts]:
     """What is to be known of the host to look at many of its jails."""
     with Snapshot() as links:
-        yield HostFacts(links=links, allocations=allocations.find_all())
+        yield HostFacts(links=links, allocations=allocations.find_all(), table=Table())
 
 
 def plan_all(jobs: Iterable[Job], facts: HostFacts, apply_mode: str) -> None:

@@ -53,7 +53,8 @@ def plan_task(task: Task, *, parallel: int) -> Planned:
         staying = {name: document for name, document in others.items() if name not in jobs or not jobs[name].goes}
         _plan_needed(jobs, staying, facts, task.apply_mode)
         taken = {**addresses(staying), **addresses({job.name: job.wanted.given for job in jobs.values() if job.place})}
-        mistakes = [*conflicts(task.members, staying), *_of_other_fleets(task, jobs), *_in_need_of(purged, jobs)]
+        mistakes: list[Mistake] = [*conflicts(task.members, staying)]
+        mistakes += [*_of_other_fleets(task, jobs), *_in_need_of(purged, jobs)]
         mistakes += _impossible(jobs, replace(facts, taken=taken))
     if mistakes:
         raise Refusal(mistakes)
