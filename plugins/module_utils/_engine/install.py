@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from .._kernel import files, trees
+from .cli.usage import OTHER_NAMES
 from .errors import EngineError
 from .steps import Step
 
@@ -127,7 +128,16 @@ def install() -> None:
     _compile(directory)
     files.write_atomic(f"{directory}/complete", engine_version() + "\n", mode=0o644)
     files.make_directory(os.path.dirname(COMMAND), mode=0o755)
+    for link in _links():
+        # Whatever else bears that name is left alone.
+        if not os.path.lexists(link):
+            os.symlink(os.path.basename(COMMAND), link)
     files.write_atomic(COMMAND, _command_text(), mode=0o755)
+
+
+def _links() -> list[str]:
+    """The other names of jailctl."""
+    return [f"{os.path.dirname(COMMAND)}/{name}" for name in OTHER_NAMES]
 
 
 def _compile(directory: str) -> None:
@@ -176,6 +186,9 @@ def _remove_version(version: str) -> None:
 
 
 def _remove_command() -> None:
+    for link in _links():
+        if os.path.islink(link) and os.readlink(link) == os.path.basename(COMMAND):
+            files.remove_file(link)
     files.remove_file(COMMAND)
 
 

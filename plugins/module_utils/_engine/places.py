@@ -11,6 +11,8 @@ STATE = "/var/lib/jails"
 RUNTIME = "/run/jails"
 LOGS = "/var/log/jails"
 CGROUP = "jails"
+# Commands that chbind has bound to addresses; no jail has such a name.
+BOUND = f"{CGROUP}/.bound"
 
 ALLOCATIONS = f"{STATE}/allocations.json"
 SUPERVISOR_SOCKET = f"{RUNTIME}/supervisor.sock"

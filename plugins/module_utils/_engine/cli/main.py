@@ -23,6 +23,9 @@ def main(arguments: Sequence[str]) -> int:
     """The command jailctl; its exit status."""
     open_missing()
     words = list(arguments[1:])
+    called = os.path.basename(arguments[0])
+    if called in usage.OTHER_NAMES:
+        words.insert(0, called)
     if not words or words[0] in ("help", "--help", "-h"):
         say(usage.TEXT)
         return 0 if words else _USAGE_STATUS
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         return _complain(f"{error}; see jailctl --help", _USAGE_STATUS)
     except (DocumentError, EngineError, KernelError) as error:
-        return _complain(str(error), _NOTHING_RUN if command in ("exec", "enter") else 1)
+        return _complain(str(error), _NOTHING_RUN if command in ("exec", "enter", "chbind") else 1)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -57,6 +60,8 @@ def _function(command: str) -> Callable[[list[str]], int]:
         from .look import COMMANDS
     elif command in ("ps", "top"):
         from .watch import COMMANDS
+    elif command == "chbind":
+        from .bind import COMMANDS
     else:
         from .run import COMMANDS
     if command not in COMMANDS:

@@ -33,10 +33,16 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   logs [--follow] NAME     what a jail's command has printed
   boot                     start the jails that are to be started at boot
   shutdown                 stop all jails, those that others depend on last
+  chbind --ip ADDRESS [--ip ADDRESS...] COMMAND...
+                           run a command of the host with these of its addresses and no others; also called chbind
   supervisor [--stay]      watch the jails of this host, in the foreground
 
 --json gives list, status, stat, top and ps as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter
 exit as the command does, and with 125 if there was none to run."""
+
+
+# jailctl answers to these as well, each a command of its own.
+OTHER_NAMES = ("chbind",)
 
 
 class UsageError(Exception):
