@@ -81,7 +81,8 @@ jails:
       sample: 1
     uid_base:
       description:
-        - User id of the host that is the jail's root, and group id that is its group 0. User 33 of the jail is this plus 33.
+        - User id of the host that is the jail's root, and group id that is its group 0.
+        - User 33 of the jail is this plus 33.
         - Null for a jail that has none yet.
       type: int
       sample: 589824
@@ -148,11 +149,22 @@ jails:
       type: dict
       sample: {memory: 256M, pids: 128}
     processes:
-      description: Its processes. C(memory) is in bytes, C(jail_pid) is what the jail calls the process.
+      description:
+        - Its processes, by the numbers of the host (C(pid), C(uid)) and of the jail (C(jail_pid), C(jail_uid)).
+          C(user) is its user's name in the jail. C(memory) is in bytes.
       returned: O(gather) has V(processes)
       type: list
       elements: dict
-      sample: [{pid: 4711, jail_pid: 1, uid: 655360, state: S, memory: 700416, command: catatonit -- nginx}]
+      sample:
+        - pid: 4711
+          jail_pid: 1
+          uid: 655360
+          jail_uid: 0
+          user: root
+          state: S
+          memory: 700416
+          cpu_seconds: 0.02
+          command: catatonit -- nginx
     resources:
       description:
         - What it uses and what it may use. Bytes, processes, microseconds of processor time since the start.
@@ -218,9 +230,8 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     for number, name in enumerate(wanted):
         if name not in known:
             raise EngineError(name, "there is no such jail on this host", path=f"names[{number}]")
-    rows = [report.describe(name, tuple(module.params["gather"])) for name in sorted(set(wanted))]
-    labels = module.params["labels"]
-    found = {"changed": False, "jails": [row for row in rows if labels.items() <= row["labels"].items()]}
+    labels = {name: str(value) for name, value in module.params["labels"].items()}
+    found = {"changed": False, "jails": report.describe_all(sorted(set(wanted)), module.params["gather"], labels)}
     if "templates" in module.params["gather"]:
         found["templates"] = report.describe_templates()
     return found

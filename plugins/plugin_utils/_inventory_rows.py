@@ -137,6 +137,7 @@ def _interface(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface |
 _READERS: dict[str, Callable[[Any], Any]] = {
     "state": _state,
     "id": _number,
+    "uid_base": _number,
     "pid": _number,
     "uptime": _number,
     "hostname": _text,

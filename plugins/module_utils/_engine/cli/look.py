@@ -23,7 +23,7 @@ _CHUNK = 65536
 
 def _list(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = [report.describe(name) for name in select_jails(names)]
+    rows = report.describe_all(select_jails(names))
     if "--json" in flags:
         return print_json(rows)
     return print_table(rows, ("id", "name", "state", "pid", "uptime", "addresses"))
@@ -31,7 +31,7 @@ def _list(words: list[str]) -> int:
 
 def _status(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = [report.describe(name, ("status", "network")) for name in select_jails(names)]
+    rows = report.describe_all(select_jails(names), ("status", "network"))
     if "--json" in flags:
         return print_json(rows)
     return print_table(rows, ("name", "state", "uptime", "restarts", "exit_status", "message"))
@@ -39,7 +39,7 @@ def _status(words: list[str]) -> int:
 
 def _stat(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = [report.describe(name, ("status", "resources", "disk")) for name in select_jails(names)]
+    rows = report.describe_all(select_jails(names), ("status", "resources", "disk"))
     if "--json" in flags:
         return print_json(rows)
     return print_table(

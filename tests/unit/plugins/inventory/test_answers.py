@@ -42,6 +42,7 @@ def test_a_row_becomes_variables(fleet):
         "name": "web1",
         "state": "frozen",
         "id": 7,
+        "uid_base": 983040,
         "pid": 4711,
         "uptime": 86400,
         "hostname": "www.example.org",
