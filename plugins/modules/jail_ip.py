@@ -243,6 +243,13 @@ options:
         description:
           - Bits a second that the jail sends.
         type: str
+  admin:
+    description:
+      - Whether the jail's root administers the network stack of the jail, which then belongs to the jail's user
+        namespace. It has links, routes, a packet filter and raw sockets to itself.
+      - What leaves the jail is held to its addresses by the host all the same.
+      - A jail with the profile V(vps) of M(hosting.jails.jail_caps) does so without asking.
+    type: bool
   apply:
     description:
       - What may be done to a running jail.

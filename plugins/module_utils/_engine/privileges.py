@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._kernel import capabilities, files, landlock, processes, seccomp
 from .._kernel.credentials import become
 from .._kernel.errors import KernelError
-from .._model.profiles import OWN_PROFILE, Privileges, resolve_privileges
+from .._model.profiles import OWN_PROFILE, Privileges, privileges_of
 from .errors import EngineError
 from .findings import ENFORCED, Finding, Host, examine
 
@@ -68,7 +68,7 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
     ``architecture`` as in uname(2). Raises DocumentError for a ``caps`` part that cannot be and EngineError where
     there is no filter for the architecture.
     """
-    privileges = _privileges_of(document)
+    privileges = privileges_of(document)
     program = b""
     if privileges.seccomp != "none" and seccomp.is_available():
         program = _compile_filter(privileges, document, architecture=architecture)
@@ -86,14 +86,14 @@ def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What this kernel makes of the privileges that a document asks for. Raises DocumentError as compile_ceiling."""
     network = (document.get("ip") or {}).get("mode") or "none"
     host = Host(network=network, has_filters=seccomp.is_available(), raises_limits=raises_limits())
-    found = examine(_privileges_of(document), host)
+    found = examine(privileges_of(document), host)
     return (*found, *_examine_sharing(document, filtered=host.has_filters)) if _shares(document) else found
 
 
 def _examine_sharing(document: Mapping[str, Any], *, filtered: bool) -> Iterator[Finding]:
     from .shared_findings import examine_sharing
 
-    privileges = _privileges_of(document)
+    privileges = privileges_of(document)
     return examine_sharing(privileges, filtered=filtered and privileges.seccomp != "none")
 
 
@@ -155,11 +155,6 @@ def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> No
             seccomp.load_filter(ceiling.seccomp)
 
 
-def _privileges_of(document: Mapping[str, Any]) -> Privileges:
-    system = document.get("init") == "system"
-    return resolve_privileges(document.get("caps") or {}, jail=_name_of(document), system=system)
-
-
 def _name_of(document: Mapping[str, Any]) -> str:
     return str(document.get("name", ""))
 
@@ -215,6 +210,6 @@ def load_profile(path: str, *, jail: str) -> Any:
 
 def refuse_bad_profile(document: Mapping[str, Any]) -> None:
     """EngineError for a seccomp profile of the document's own that cannot be read, before anything is done."""
-    privileges = _privileges_of(document)
+    privileges = privileges_of(document)
     if privileges.seccomp == OWN_PROFILE:
         _compile_filter(privileges, document, architecture=os.uname().machine)

@@ -23,7 +23,7 @@ from .._kernel.cgroups import Cgroup
 from .._kernel.errors import KernelError
 from .._kernel.rtnetlink import Reader
 from .._model.live import NetworkLive
-from .._model.profiles import resolve_privileges
+from .._model.profiles import privileges_of
 from . import shared_addresses, status
 from .errors import EngineError
 from .network_state import canonical_prefix
@@ -50,7 +50,7 @@ def wanted(document: Mapping[str, Any]) -> Wanted:
 
 
 def _held(document: Mapping[str, Any], addresses: tuple[str, ...]) -> Held:
-    kept = resolve_privileges(document["caps"], jail=document["name"], system=document["init"] == "system").capabilities
+    kept = privileges_of(document).capabilities
     able = _abilities(document["name"])
     return Held(
         ipv4=tuple(ip_of(address) for address in addresses if ":" not in address),

@@ -13,7 +13,7 @@ from .defaults import effective
 from .errors import DocumentError
 from .host_paths import is_below
 from .place import Place
-from .profiles import resolve_privileges
+from .profiles import privileges_of
 
 Check = Callable[[Mapping[str, Any], Place], Iterator[DocumentError]]
 
@@ -158,6 +158,8 @@ def _check_ip(document: Mapping[str, Any], place: Place) -> Iterator[DocumentErr
         yield where.at("interface").error(
             f"mode {mode} puts no addresses on a link of the host's", "use mode: shared, or clear interface"
         )
+    if mode in ("host", "shared") and ip["admin"]:
+        yield where.at("admin").error(f"in mode {mode} the network is the host's", "use mode: vnet, or clear admin")
     if mode == "vnet":
         return
     for name in ("mtu", "mac", "routes") if mode == "shared" else ("addresses", "mtu", "mac", "routes"):
@@ -169,7 +171,7 @@ def _check_ip(document: Mapping[str, Any], place: Place) -> Iterator[DocumentErr
 
 def _check_caps(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
     try:
-        resolve_privileges(document["caps"], jail=place.jail, system=document["init"] == "system")
+        privileges_of(document)
     except DocumentError as error:
         path = f"{place.path}.{error.path}" if place.path else error.path
         yield DocumentError(place.jail, path, error.message, error.remedy)

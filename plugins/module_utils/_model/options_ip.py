@@ -79,5 +79,12 @@ IP = Record(
     ),
     Option("firewall", FIREWALL, "What may reach the jail, and what it may reach.", effect=LIVE),
     Option("bandwidth", BANDWIDTH, "How fast the jail may receive and send.", effect=LIVE),
-    later=("gateway", "bridge", "parent", "admin"),
+    Option(
+        "admin",
+        BOOLEAN,
+        "Whether the jail's root administers the network stack of the jail: its links, routes, packet filter and raw"
+        " sockets. What leaves the jail is still held to its addresses by the host.",
+        default=False,
+    ),
+    later=("gateway", "bridge", "parent"),
 )

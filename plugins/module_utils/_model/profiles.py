@@ -100,11 +100,22 @@ class Privileges(NamedTuple):
     securebits: tuple[str, ...] = ()
 
 
-def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool) -> Privileges:
+def privileges_of(document: Mapping[str, Any]) -> Privileges:
+    """What the root of a jail may do, by its document; see resolve_privileges()."""
+    return resolve_privileges(
+        document.get("caps") or {},
+        jail=str(document.get("name", "")),
+        system=document.get("init") == "system",
+        administers=bool((document.get("ip") or {}).get("admin")),
+    )
+
+
+def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool, administers: bool = False) -> Privileges:
     """Fill in the ``caps`` part of a document and do the sum: profile + keep + allow - drop.
 
     ``system`` says whether the jail boots its own init (``init: system``): such a jail gets the profile ``vps`` where
-    none is named. Raises DocumentError with the path of the option that cannot be.
+    none is named. A jail that ``administers`` its network (``ip.admin``) keeps what that takes. Raises DocumentError
+    with the path of the option that cannot be.
     """
     profile = caps.get("profile") or ("vps" if system else "service")
     if profile not in _KEPT_BY_PROFILE:
@@ -122,9 +133,11 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool) -> P
         )
     seccomp = _filter(caps.get("seccomp") or "default", jail=jail)
     said = spread(caps.get("allow") or {})
-    dropped = {canonical_capability(name) for name in caps.get("drop") or ()}
+    dropped = frozenset(canonical_capability(name) for name in caps.get("drop") or ())
     permissions = {**_permissions_of(profile, dropped), **said}
     open_to_all = _sum_up(profile, keep=caps.get("keep") or (), drop=caps.get("drop") or (), jail=jail)
+    if administers:
+        open_to_all |= NETWORK_CAPABILITIES - dropped
     _refuse_contradictions(caps, said, seccomp=seccomp, jail=jail)
     refused = frozenset(name for name, given in permissions.items() if not given)
     allowed = frozenset(name for name, given in permissions.items() if given)
@@ -153,10 +166,10 @@ def _filter(asked: Any, *, jail: str) -> str:
     raise DocumentError(jail, "caps.seccomp", f"{asked!r} is not a filter", f"use one of {', '.join(SECCOMP)}")
 
 
-def _permissions_of(profile: str, dropped: Collection[str]) -> dict[str, bool]:
+def _permissions_of(profile: str, dropped: frozenset[str]) -> dict[str, bool]:
     """What a profile says of permissions, without those that an operator's drop makes void."""
     own = spread(_ALLOWED_BY_PROFILE.get(profile, {}))
-    return {name: given for name, given in own.items() if not (given and PERMISSIONS[name].capabilities & set(dropped))}
+    return {name: given for name, given in own.items() if not (given and PERMISSIONS[name].capabilities & dropped)}
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
@@ -186,10 +199,9 @@ def owns_network(document: Mapping[str, Any]) -> bool:
 
     Only then do the network's capabilities count in the jail, and low ports take one (network_namespaces(7)).
     """
-    caps = document["caps"]
-    if caps["profile"] == "vps":
+    if document["caps"]["profile"] == "vps" or document.get("ip", {}).get("admin"):
         return True
-    privileges = resolve_privileges(caps, jail=str(document.get("name", "")), system=document["init"] == "system")
+    privileges = privileges_of(document)
     return "reserved_ports" in privileges.refused or bool(privileges.capabilities & NETWORK_CAPABILITIES)
 
 

@@ -65,7 +65,8 @@ def _ceiling(document: Mapping[str, Any]) -> privileges.Ceiling:
     caps = document["caps"]
     if isinstance(caps["seccomp"], str) and caps["seccomp"].startswith("/"):
         caps = {**caps, "seccomp": privileges.load_profile(caps["seccomp"], jail=document["name"])}
-    decisive = {"caps": caps, "init": document["init"], "ip": {"mode": document["ip"]["mode"]}}
+    network = {name: document["ip"][name] for name in ("mode", "admin")}
+    decisive = {"caps": caps, "init": document["init"], "ip": network}
     key = files.canonical_json(decisive)
     return _compiled(key, os.uname().machine)
 

@@ -14,6 +14,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._model.profiles impo
     PROFILES,
     Privileges,
     owns_network,
+    privileges_of,
     resolve_privileges,
 )
 from hypothesis import given
@@ -192,3 +193,11 @@ def test_unknown_filters_are_refused() -> None:
 def test_the_user_namespace_cannot_be_turned_off_yet() -> None:
     assert "caps.user_namespace" in refused(user_namespace=False)
     assert resolve(user_namespace=True) == resolve()
+
+
+def test_who_administers_the_network_owns_it_and_has_its_capabilities() -> None:
+    document = {"name": "web1", "init": "auto", "caps": {"profile": "none"}, "ip": {"mode": "vnet", "admin": True}}
+    assert owns_network(document)
+    assert privileges_of(document).capabilities == {"NET_ADMIN", "NET_BROADCAST", "NET_RAW"}
+    document["caps"] = {"profile": "none", "drop": ["NET_RAW"]}
+    assert privileges_of(document).capabilities == {"NET_ADMIN", "NET_BROADCAST"}
