@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from .._kernel import files, trees
-from .cli.usage import OTHER_NAMES
+from . import places
 from .errors import EngineError
 from .steps import Step
 
@@ -137,7 +137,7 @@ def install() -> None:
 
 def _links() -> list[str]:
     """The other names of jailctl."""
-    return [f"{os.path.dirname(COMMAND)}/{name}" for name in OTHER_NAMES]
+    return [f"{os.path.dirname(COMMAND)}/{name}" for name in places.OTHER_NAMES]
 
 
 def _compile(directory: str) -> None:

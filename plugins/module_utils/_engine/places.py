@@ -11,6 +11,8 @@ STATE = "/var/lib/jails"
 RUNTIME = "/run/jails"
 LOGS = "/var/log/jails"
 CGROUP = "jails"
+# jailctl answers to these as well, each a command of its own.
+OTHER_NAMES = ("chbind",)
 # Commands that chbind has bound to addresses; no jail has such a name.
 BOUND = f"{CGROUP}/.bound"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import bound, places, status
-from ansible_collections.hosting.jails.plugins.module_utils._engine.cli import main, usage
+from ansible_collections.hosting.jails.plugins.module_utils._engine.cli import main
 from ansible_collections.hosting.jails.tests.integration import jails
 from ansible_collections.hosting.jails.tests.integration.engine import shared_host as host
 from ansible_collections.hosting.jails.tests.integration.engine.shared_host import A4, A6, B4, HOST4
@@ -139,4 +139,4 @@ def test_the_program_answers_to_chbind_too(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(main, "_function", lambda command: lambda words: calls.append([command, *words]) or 0)
     assert main.main(["/usr/local/sbin/chbind", "--ip", A4, "true"]) == 0
     assert calls == [["chbind", "--ip", A4, "true"]]
-    assert "chbind" in usage.OTHER_NAMES
+    assert "chbind" in places.OTHER_NAMES

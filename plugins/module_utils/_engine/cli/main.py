@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ..._kernel.errors import KernelError
 from ..._model.errors import DocumentError
+from .. import places
 from ..errors import EngineError
 from . import usage
 from .streams import complain, flush, open_missing, say
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     open_missing()
     words = list(arguments[1:])
     called = os.path.basename(arguments[0])
-    if called in usage.OTHER_NAMES:
+    if called in places.OTHER_NAMES:
         words.insert(0, called)
     if not words or words[0] in ("help", "--help", "-h"):
         say(usage.TEXT)

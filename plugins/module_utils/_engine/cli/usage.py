@@ -41,9 +41,5 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
 exit as the command does, and with 125 if there was none to run."""
 
 
-# jailctl answers to these as well, each a command of its own.
-OTHER_NAMES = ("chbind",)
-
-
 class UsageError(Exception):
     """The command line is not one of ours."""
