@@ -54,28 +54,49 @@ def make_ready(name: str, document: Mapping[str, Any], pid: int) -> None:
 def start_all(names: Sequence[str]) -> Iterator[tuple[str, int | EngineError]]:
     """Start jails through the supervisor, some at a time, each with all that it needs made before, and no hooks run.
 
-    Gives their pids, or why they did not start, as they come. Callers hold their locks.
+    Gives their pids, or why they did not start, as they come. A supervisor that leaves or dies meanwhile is replaced.
+    Callers hold the jails' locks.
     """
-    waiting = set(names)
+    waiting = dict.fromkeys(names)
+    reason: Exception | None = None
+    for _attempt in range(_ATTEMPTS if names else 0):
+        try:
+            for name, outcome in _ask_for_starts(list(waiting)):
+                del waiting[name]
+                yield name, outcome
+        except (OSError, EngineError) as error:
+            reason = error
+        for name in list(waiting):
+            state = store.read_state(name)
+            if state is not None and state.phase == "running" and status.is_alive(state):
+                del waiting[name]
+                yield name, state.pid
+        if not waiting:
+            return
+    for name in waiting:
+        yield name, EngineError(name, f"the supervisor was lost: {reason}", remedy="do it again")
+
+
+def _ask_for_starts(names: Sequence[str]) -> Iterator[tuple[str, int | EngineError]]:
+    """The same through the supervisor that there is now; OSError or EngineError when it goes away."""
+    with connect() as connection:
+        for number, name in enumerate(names):
+            if number >= _STARTS_AT_ONCE:
+                yield _next_start(connection)
+            protocol.send(connection, {"do": protocol.START, "jail": name})
+        for _unused in names[-_STARTS_AT_ONCE:]:
+            yield _next_start(connection)
+
+
+def _next_start(connection: socket.socket) -> tuple[str, int | EngineError]:
     try:
-        with connect() as connection:
-            for number, name in enumerate(names):
-                if number >= _STARTS_AT_ONCE:
-                    yield _next_start(connection, waiting)
-                protocol.send(connection, {"do": protocol.START, "jail": name})
-            while waiting:
-                yield _next_start(connection, waiting)
-    except (OSError, EngineError) as error:
-        for name in sorted(waiting):
-            yield name, EngineError(name, f"the supervisor was lost: {error}", remedy="do it again")
-
-
-def _next_start(connection: socket.socket, waiting: set[str]) -> tuple[str, int | EngineError]:
-    answer = protocol.receive(connection)
+        answer = protocol.receive(connection)
+    except ConnectionResetError:
+        # It went away with requests of ours unread, but its last answers are still there (unix(7)).
+        answer = protocol.receive(connection)
     if answer is None:
         raise EngineError("", "it went away in the middle of it")
     name = str(answer["jail"])
-    waiting.discard(name)
     try:
         return name, int(protocol.raise_failure(name, answer)["pid"])
     except EngineError as error:
