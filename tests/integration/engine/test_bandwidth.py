@@ -90,6 +90,8 @@ def test_it_changes_under_a_connection(net: Network) -> None:
     with net.at("outside"):
         client = socket.create_connection((JAIL4, 80), 2)
     arriving, _unused = server.accept()
+    arriving.settimeout(3)
+    client.settimeout(3)
     for rates in ({"egress": "50M"}, {}, {"ingress": "1M"}, {"ingress": "1M", "egress": "5M"}):
         assert apply("web1", {"bandwidth": rates})
         client.sendall(b"there")
