@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     command("prepare", _prepare, "build what hosts share; print the directory of the archives")
     command("up", _up, "have hosts 1 to COUNT running").add_argument("count", type=int, metavar="COUNT")
     made = command("down", _down, "remove the set, whatever is left of it")
-    made.add_argument("--all", action="store_true", help="every set")
+    made.add_argument("--all", action="store_true", help="every set of this checkout")
     command("list", _list, "name, state, address and init of every host")
     command("inventory", _inventory, "print the path of the set's inventory for Ansible")
     for name, action, text in (

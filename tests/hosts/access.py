@@ -84,6 +84,7 @@ def _inventory(prefix: str, hosts: Sequence[Host]) -> dict[str, object]:
     variables = {
         "ansible_user": "root",
         "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_remote_tmp": "~/.ansible/tmp",
         "ansible_ssh_common_args": f"-F {ssh_config(prefix)}",
         "ansible_control_path_dir": str(_sockets(prefix)),
     }

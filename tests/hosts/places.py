@@ -49,9 +49,5 @@ def control_group(prefix: str) -> str:
 
 
 def prefixes() -> list[str]:
-    """Every set of which there is a trace."""
-    found: set[str] = set()
-    for parent in (SETS, RUNTIME):
-        if parent.is_dir():
-            found.update(os.listdir(parent))
-    return sorted(name for name in found if _PREFIX.fullmatch(name))
+    """Every set of this checkout of which there is a trace."""
+    return sorted(name for name in os.listdir(SETS) if _PREFIX.fullmatch(name)) if SETS.is_dir() else []
