@@ -177,7 +177,10 @@ jails:
         limits: {memory: 256M, pids: 128}
         at: 86400.25
     network:
-      description: Its network as the kernel has it.
+      description:
+        - Its network as the kernel has it.
+        - With C(mode) C(shared), C(interface) is the host's link that carries its addresses, and C(shadowed) are the ports
+          that a service of the host has on every address, and so on the jail's.
       returned: O(gather) has V(network)
       type: dict
       sample: {mode: vnet, addresses: [10.20.0.11/32], mtu: 1500, up: true, interface: jl1}

@@ -17,6 +17,10 @@ description:
   - With O(mode=vnet) a jail has a stack of its own, at the end of a wire that leads to nobody but its host. The host
     routes the jail's addresses to it, one by one, and drops everything that the jail sends from another address, over
     IPv4, IPv6 and ARP. There is no broadcast domain to listen to.
+  - With O(mode=shared) a jail uses the network stack of the host, as a classic jail of FreeBSD does, and the kernel
+    holds it to its addresses there, by programs on its control group. Binding to the wildcard or to loopback binds to the
+    first address of that family, binding to any other address fails with C(EADDRNOTAVAIL), and what the jail sends comes
+    from its addresses. So two jails serve the same port on every address, at no measurable cost.
   - The stack is made when the jail is defined and kept until it is removed, so a restart of the jail changes nothing
     about it. Addresses, routes, O(mtu) and O(mac) change while the jail runs, and other connections than those of an
     address that goes stay open.
@@ -30,10 +34,14 @@ notes:
     hosts need a route to the jails' addresses.
   - What a jail sends to link-local IPv4 addresses is dropped, for no router may forward it. The metadata service of a
     cloud, at 169.254.169.254, is therefore out of reach.
+  - A jail with O(mode=shared) sees the host's links, addresses and sockets, as anybody on the host does, and changes none
+    of them. A service of the host that listens on every address has its port on the jail's addresses too; such ports are
+    named in a warning.
   - Links named C(jl) and a number are the engine's. It marks each with the name of its jail, and removes none without
     that mark.
 requirements:
   - pyroute2 0.7.2 or newer, for the Python that runs the module
+  - Linux 5.12 with CONFIG_CGROUP_BPF for O(mode=shared); before 5.18 a refused address fails with C(EPERM)
   - a kernel with veth, sch_ingress and cls_bpf for O(mode=vnet), and with sch_tbf, ifb and act_mirred for O(bandwidth)
   - nft, of the package nftables, for O(forwards), O(masquerade) and O(firewall)
 extends_documentation_fragment:
@@ -49,20 +57,32 @@ options:
     description:
       - The network stack of the jail.
       - V(vnet) gives the jail a network stack of its own, which the host routes its addresses to.
+      - V(shared) leaves it the network stack of the host and holds it to its addresses there.
       - V(none) gives it an empty network stack with a loopback interface.
       - V(host) leaves it the network stack of the host.
-      - From and to V(host) a jail changes by a restart.
+      - From and to V(host) and V(shared) a jail changes by a restart.
       - A jail that never said otherwise has V(none).
     type: str
     choices:
       - vnet
+      - shared
       - none
       - host
   addresses:
     description:
-      - Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) needs at least one.
+      - Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) and O(mode=shared) need
+        at least one.
+      - With O(mode=shared) the first address of a family is what the wildcard and loopback become, and where connections
+        come from. One that the host has already is used as it is.
     type: list
     elements: str
+  interface:
+    description:
+      - Link of the host that carries the addresses of a jail with O(mode=shared).
+      - Without it they have to be the host's already.
+      - Each address is added to it on its own, marked by a metric from 106000001 on, and taken away with the jail. What
+        does not bear that mark is never removed.
+    type: str
   mtu:
     description:
       - Largest packet in bytes. The default is the kernel's.
@@ -278,6 +298,13 @@ EXAMPLES = r"""
   hosting.jails.jail_ip:
     jail: web1
     addresses: [10.20.0.11/32, 10.20.0.12/32, "fd00:20::11/128"]
+
+- name: Use the host's own network stack, with addresses on its link eth0
+  hosting.jails.jail_ip:
+    jail: dns1
+    mode: shared
+    interface: eth0
+    addresses: [192.0.2.53/32, "2001:db8::53/128"]
 
 - name: Name servers of its own; the jail gets them with its next start, so restart it
   hosting.jails.jail_ip:

@@ -56,12 +56,13 @@ def test_a_disagreement_is_found_at_any_depth():
     table = options_documentation("ip")
     documented = options_documentation("ip")
     documented["dns"]["suboptions"]["servers"]["elements"] = "int"
-    documented["mode"]["choices"].append("shared")
+    documented["mode"]["choices"].append("other")
     del documented["mtu"]
-    documented["gateway"] = {}
+    documented["elsewhere"] = {}
     assert list(disagreements(documented, table)) == [
-        "mode.choices is documented as ['vnet', 'none', 'host', 'shared'], and is ['vnet', 'none', 'host']",
+        "mode.choices is documented as ['vnet', 'shared', 'none', 'host', 'other'],"
+        " and is ['vnet', 'shared', 'none', 'host']",
         "mtu is not documented",
         "dns.servers.elements is documented as 'int', and is 'str'",
-        "gateway is documented, but there is no such option",
+        "elsewhere is documented, but there is no such option",
     ]
