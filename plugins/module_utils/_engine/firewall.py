@@ -121,14 +121,21 @@ def _change(wanted: Mapping[str, Contents]) -> None:
             whole = {**dict.fromkeys(strangers, Contents()), **wanted}
             commands = firewall_changes.changing(installed, whole)
         # The mark comes first and goes last: who finds it looks.
-        for jail in (name for name, contents in whole.items() if contents):
-            files.make_directory(places.runtime(jail))
-            files.write_atomic(places.rules(jail), "", sync=False)
+        _mark(jail for jail, contents in whole.items() if contents)
         if commands:
             nftables.apply(commands, target=TARGET)
-        for jail in (name for name, contents in whole.items() if not contents):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(places.rules(jail))
+        _unmark(jail for jail, contents in whole.items() if not contents)
+
+
+def _mark(jails: Iterable[str]) -> None:
+    for jail in jails:
+        files.make_directory(places.runtime(jail))
+        files.write_atomic(places.rules(jail), "", sync=False)
+
+
+def _unmark(jails: Iterable[str]) -> None:
+    for jail in jails:
+        files.remove_file(places.rules(jail))
 
 
 def _read() -> Installed | None:

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ansible_collections.hosting.jails.plugins.module_utils._engine import network, places
+from ansible_collections.hosting.jails.plugins.module_utils._engine import firewall, network, places
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import (
     links,
     namespaces,
+    nftables,
     processes,
     rtnetlink,
     sysctls,
@@ -35,6 +36,9 @@ _STEPS = (
     (namespaces, "pin"),
     (namespaces, "unpin"),
     (sysctls, "write"),
+    (nftables, "_run"),
+    (firewall, "_mark"),
+    (firewall, "_unmark"),
 )
 
 
