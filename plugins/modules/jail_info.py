@@ -181,9 +181,17 @@ jails:
         - Its network as the kernel has it.
         - With C(mode) C(shared), C(interface) is the host's link that carries its addresses, and C(shadowed) are the ports
           that a service of the host has on every address, and so on the jail's.
+        - C(traffic) is what it has received and sent since its network was made, null where no link counts, as with C(mode)
+          C(shared).
       returned: O(gather) has V(network)
       type: dict
-      sample: {mode: vnet, addresses: [10.20.0.11/32], mtu: 1500, up: true, interface: jl1}
+      sample:
+        mode: vnet
+        addresses: [10.20.0.11/32]
+        mtu: 1500
+        up: true
+        interface: jl1
+        traffic: {received_packets: 812, sent_packets: 640, received_bytes: 91230, sent_bytes: 1204881}
     privileges:
       description: The capabilities that no process of it can exceed, and what this kernel makes of what was asked for.
       returned: O(gather) has V(privileges)

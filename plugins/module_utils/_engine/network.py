@@ -15,6 +15,7 @@ Most runs change nothing: what only a change needs is imported where it is made.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._kernel import files, namespaces, sysctls
 from .._kernel.namespace_owner import own
-from .._kernel.rtnetlink import ROUTE_PROTOCOL, Link, Reader, TokenBucket
+from .._kernel.rtnetlink import ROUTE_PROTOCOL, Link, Reader, TokenBucket, Traffic
 from .._model.allocation import Allocation
 from .._model.live import NetworkLive
 from . import network_state, places
@@ -95,6 +96,20 @@ def observe_own(
         up=want.mode == mode and not _is_leftover(want, facts) and not network_state.pending(want, facts),
         own_user_namespace=own_user_namespace,
     )
+
+
+def traffic(jail: str, index: int, *, links: Reader | None = None) -> Traffic | None:
+    """What a jail has received and sent through a wire to its host, None where it has none; counted on the host.
+
+    ``index`` is that of the jail's allocation, ``links`` that of network_state.read().
+    """
+    with contextlib.nullcontext(links) if links else Reader() as reader:
+        link = reader.link(name=Allocation(jail, index).interface)
+        if link is None or network_state.marked_jail(link.alias) != jail:
+            return None
+        seen = reader.traffic(link)
+    # What the host's end has received, the jail has sent.
+    return seen and Traffic(seen.sent_packets, seen.received_packets, seen.sent_bytes, seen.received_bytes)
 
 
 def _index_of(link: Link) -> int:

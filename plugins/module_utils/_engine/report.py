@@ -21,6 +21,8 @@ from .host_facts import HostFacts
 from .store import RuntimeState
 
 GATHER = ("status", "processes", "resources", "network", "privileges", "disk", "document", "templates")
+# For jailctl stat, what of the network counts, without a look at the rest of it.
+TRAFFIC = "traffic"
 
 
 class _Seen(NamedTuple):
@@ -189,12 +191,20 @@ def _network(seen: _Seen) -> dict[str, Any]:
         "mtu": observed.mtu,
         "up": observed.up,
         "interface": interface,
+        "traffic": _traffic(seen),
     }
     if observed.mode != "shared" or not document:
         return found
     from .shadowing import described
 
     return {**found, "interface": document["ip"].get("interface"), "shadowed": described(document)}
+
+
+def _traffic(seen: _Seen) -> dict[str, int] | None:
+    """Packets and bytes that the jail has received and sent since its network was made, None where nobody counts."""
+    allocation = seen.facts.find(seen.name)
+    counted = network.traffic(seen.name, allocation.index, links=seen.facts.links) if allocation else None
+    return counted._asdict() if counted else None
 
 
 def _privileges(seen: _Seen) -> dict[str, Any]:
@@ -232,6 +242,7 @@ _READERS = {
     "processes": _processes,
     "resources": _resources,
     "network": _network,
+    TRAFFIC: _traffic,
     "privileges": _privileges,
     "disk": _disk,
     "document": _document,

@@ -31,6 +31,7 @@ _RTM_NEWNSID, _RTM_GETNSID = 88, 90
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC = 1, 3, 4, 5, 6
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 18, 20, 29, 37
+_IFLA_STATS64 = 23
 _IFLA_INFO_KIND = 1
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFF_UP = 1
@@ -45,6 +46,8 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
+# The beginning of struct rtnl_link_stats64: packets and then bytes, each received and sent.
+_STATISTICS = struct.Struct("=QQQQ")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _TRAFFIC = struct.Struct("=BxxxiIII")
 # Of struct tc_tbf_qopt: the rate and, behind that for peaks, the limit.
@@ -91,6 +94,15 @@ class TokenBucket(NamedTuple):
 
 
 class Address(NamedTuple):
+class Traffic(NamedTuple):
+    """What a link has received and sent since it was made."""
+
+    received_packets: int
+    sent_packets: int
+    received_bytes: int
+    sent_bytes: int
+
+
     """An address of a link in prefix notation: ``10.20.0.11/32``, ``fd00:20::11/128``.
 
     ``metric`` is that of the route to its network, 0 where the kernel chooses.
@@ -149,6 +161,17 @@ class Reader(Netlink):
         return [_parse_link(body) for body in self.ask(_RTM_GETLINK, DUMP, request, _RTM_NEWLINK, "links")]
 
     def addresses(self, link: int) -> list[Address]:
+    def traffic(self, link: Link) -> Traffic | None:
+        """What went through a link, None where it is gone."""
+        request = _LINK.pack(0, 0, link.ifindex, 0, 0)
+        try:
+            (body,) = self.ask(_RTM_GETLINK, 0, request, _RTM_NEWLINK, f"statistics of link {link.name}")
+        except KernelError as error:
+            if error.errno in (errno.ENODEV, errno.ENXIO):
+                return None
+            raise
+        return Traffic(*_STATISTICS.unpack_from(unpack(body[_LINK.size :])[_IFLA_STATS64]))
+
         """Addresses of one link, both families; none where the link is gone. 0 stands for all links."""
         request = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, link)
         try:

@@ -42,13 +42,13 @@ def _stat(words: list[str]) -> int:
     rows = report.describe_all(select_jails(names), ("status", "resources", "disk"))
     if "--json" in flags:
         return print_json(rows)
-    return print_table(
-        [_usage_row(row) for row in rows], ("name", "state", "procs", "memory", "limit", "cpu", "disk", "uptime")
-    )
+    columns = ("name", "state", "procs", "memory", "limit", "cpu", "disk", "received", "sent", "uptime")
+    return print_table([_usage_row(row) for row in rows], columns)
 
 
 def _usage_row(row: dict[str, Any]) -> dict[str, Any]:
     used, limits = row["resources"]["used"], row["resources"]["limits"]
+    traffic = row[report.TRAFFIC] or {}
     return {
         **row,
         "procs": used.get("pids"),
@@ -56,6 +56,8 @@ def _usage_row(row: dict[str, Any]) -> dict[str, Any]:
         "limit": limits.get("memory"),
         "cpu": f"{used['cpu_usec'] / 1e6:.1f}s" if "cpu_usec" in used else None,
         "disk": size(row["disk"].get("used")),
+        "received": size(traffic.get("received_bytes")),
+        "sent": size(traffic.get("sent_bytes")),
     }
 
 
