@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.tests.integration.jails import BUILD
+from ansible_collections.hosting.jails.tests.integration.modules import fleets
 
 HOSTS = ("a", "b", "c")
 # TEST-NET-1 (RFC 5737): nothing answers there, so a task that connects to it fails.
@@ -24,6 +25,7 @@ OWN = "{{ [{'name': 'web1', 'ip': {'mode': 'vnet', 'addresses': ['10.30.' ~ numb
 SAME = [{"name": "web1", "ip": {"mode": "vnet", "addresses": ["10.30.9.9"]}}]
 BAD = [{"name": "web1", "limits": {"memory": "lots"}}]
 
+ADDRESS = "10.30.{{ 100 + number }}.[1:2]/32"
 BIN = Path(sys.executable).parent
 HERE = Path(__file__).parent
 
@@ -32,11 +34,12 @@ Result = dict[str, Any]
 
 
 class Play:
-    """Validates jails for three hosts that cannot be reached."""
+    """Runs tasks for three hosts that cannot be reached, unless their variables say otherwise."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.output = ""
+        self.variables: dict[str, Any] = {"ansible_host": NOWHERE, "ansible_ssh_timeout": 2}
         self.environment: dict[str, str] = {}
 
     def run(self, *tasks: Task, **keywords: Any) -> dict[str, Result]:
@@ -45,12 +48,7 @@ class Play:
         results.unlink(missing_ok=True)
         play = {"hosts": "jailhosts", "gather_facts": False, "ignore_errors": True, **keywords, "tasks": tasks}
         book.write_text(json.dumps([play]))
-        variables = {
-            "ansible_host": NOWHERE,
-            "ansible_ssh_timeout": 2,
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
-        hosts = {name: {**variables, "number": number} for number, name in enumerate(HOSTS, 1)}
+        hosts = {name: {**self.variables, "number": number} for number, name in enumerate(HOSTS, 1)}
         inventory = {"all": {"children": {"jailhosts": {"hosts": hosts}}}}
         (self.directory / "hosts.json").write_text(json.dumps(inventory))
         environment = {
@@ -88,6 +86,14 @@ class Play:
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
     return Play(tmp_path)
+
+
+@pytest.fixture
+def here(play: Play, no_jails: None) -> Play:
+    """The three hosts are this machine, under three names."""
+    play.variables = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
+    play.environment["ANSIBLE_PIPELINING"] = "true"
+    return play
 
 
 def _all_good(results: dict[str, Result]) -> bool:
@@ -264,3 +270,28 @@ def test_without_jsonschema_it_says_how_to_get_it(play: Play) -> None:
     results = play.validate(OWN)
     assert "No module named 'jsonschema'" in results["a"]["msg"], play.output
     assert "-m pip install jsonschema" in results["a"]["msg"]
+
+
+OF_EACH = {
+    "fleet": f"{fleets.FLEET}-{{{{ number }}}}",
+    "defaults": fleets.DEFAULTS,
+    "jails": [{"name": f"{fleets.PREFIX}{{{{ number }}}}-[1:2]", "ip": {"mode": "vnet", "addresses": [ADDRESS]}}],
+}
+
+
+def test_what_is_valid_is_foreseen_made_and_left_alone_by_the_module(here: Play) -> None:
+    turns = [{"check_mode": True}, {}, {"check_mode": True}, {}]
+    changes = []
+    for keywords in turns:
+        results = here.run({"hosting.jails.jail_fleet": OF_EACH, **keywords})
+        assert not any(result["failed"] for result in results.values()), here.output
+        changes.append([results[name]["changed"] for name in HOSTS])
+        assert [row["name"] for row in results["b"]["jails"]] == [f"{fleets.PREFIX}2-1", f"{fleets.PREFIX}2-2"]
+        assert results["b"]["summary"]["total"] == 2
+    assert changes == [[True] * 3, [True] * 3, [False] * 3, [False] * 3]
+
+
+def test_the_module_runs_asynchronously_as_well(here: Play) -> None:
+    results = here.run({"hosting.jails.jail_fleet": OF_EACH, "async": 60, "poll": 1})
+    assert [results[name]["summary"]["changed"] for name in HOSTS] == [2, 2, 2], here.output
+    assert not any(result["failed"] for result in results.values())
