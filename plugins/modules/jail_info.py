@@ -179,10 +179,10 @@ jails:
     network:
       description:
         - Its network as the kernel has it.
-        - With C(mode) C(shared), C(interface) is the host's link that carries its addresses, and C(shadowed) are the ports
-          that a service of the host has on every address, and so on the jail's.
-        - C(traffic) is what it has received and sent since its network was made, null where no link counts, as with C(mode)
-          C(shared).
+        - With C(mode) C(shared), C(interface) is the host's link that carries its addresses, and C(shadowed) are the
+          ports that a service of the host has on every address, and so on the jail's.
+        - C(traffic) is what it has received and sent since its network was made, null where no link counts, as with
+          C(mode) C(shared).
       returned: O(gather) has V(network)
       type: dict
       sample:

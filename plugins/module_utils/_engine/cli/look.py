@@ -39,7 +39,7 @@ def _status(words: list[str]) -> int:
 
 def _stat(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = report.describe_all(select_jails(names), ("status", "resources", "disk"))
+    rows = report.describe_all(select_jails(names), ("status", "resources", "disk", report.TRAFFIC))
     if "--json" in flags:
         return print_json(rows)
     columns = ("name", "state", "procs", "memory", "limit", "cpu", "disk", "received", "sent", "uptime")
