@@ -29,6 +29,15 @@ description:
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
+attributes:
+  action:
+    description: Has an action plugin, which does a part of the work on the controller.
+    support: full
+    details:
+      - It checks the documents of all hosts of the play before any host is connected to.
+  async:
+    description: Can be run with the keyword C(async).
+    support: full
 options:
   jails:
     description:
@@ -120,6 +129,11 @@ options:
     type: bool
     default: false
 notes:
+  - The documents of all hosts of the play are checked together on the controller, which needs the Python library
+    jsonschema for that. If anything is wrong with one of them, or if jails of two hosts have the same address, the task
+    fails on all hosts, and none of them was touched. Each host is read ahead with its own variables, C(loop), C(when)
+    and C(delegate_to); with C(serial), what hosts of later batches get from earlier tasks is checked when their turn
+    comes.
   - With C(--diff) the result holds the documents of the jails that change, before and after.
 seealso:
   - module: hosting.jails.jail
@@ -250,7 +264,8 @@ errors:
   type: list
   elements: dict
   sample:
-    - jail: web02
+    - host: host1
+      jail: web02
       path: jails[1].ip.addresses[0]
       msg: "jail web02: jails[1].ip.addresses[0]: 10.20.0.1/32 is taken by jails[0].ip.addresses[0] (jail web01); ..."
       remedy: give each jail one of its own
