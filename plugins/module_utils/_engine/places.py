@@ -12,7 +12,7 @@ RUNTIME = "/run/jails"
 LOGS = "/var/log/jails"
 CGROUP = "jails"
 # jailctl answers to these as well, each a command of its own.
-OTHER_NAMES = ("chbind",)
+OTHER_NAMES = ("chbind", "jexec", "jls", "vserver", "vserver-stat")
 # Commands that chbind has bound to addresses; no jail has such a name.
 BOUND = f"{CGROUP}/.bound"
 

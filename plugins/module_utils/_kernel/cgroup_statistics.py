@@ -36,6 +36,15 @@ def read_statistics(group: Cgroup) -> dict[str, int]:
     return found
 
 
+def read_processor_times(group: Cgroup) -> tuple[float, float] | None:
+    """Seconds that a group has run in user and in kernel mode, None when it is gone; version 2 counts on any host."""
+    try:
+        text = read_text(f"{group.unified}/cpu.stat") or ""
+        return _field(text, "user_usec") / 1e6, _field(text, "system_usec") / 1e6
+    except (KernelError, ValueError):
+        return None
+
+
 def _number(group: Cgroup, controller: str, v2: str, v1: str) -> int:
     name = v2 if group.hierarchies.is_unified(controller) else v1
     return int(read_text(f"{group.directory(controller)}/{name}") or "")

@@ -13,7 +13,7 @@ from ..._model.errors import DocumentError
 from .. import places
 from ..errors import EngineError
 from . import usage
-from .streams import complain, flush, open_missing, say
+from .streams import complain, flush, introduce, open_missing, say
 from .usage import UsageError
 
 _USAGE_STATUS = 2
@@ -21,18 +21,23 @@ _NOTHING_RUN = 125
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command jailctl; its exit status."""
+    """The command jailctl, or another that it answers to if it is called by that name; the exit status."""
     open_missing()
     words = list(arguments[1:])
-    called = os.path.basename(arguments[0])
-    if called in places.OTHER_NAMES:
-        words.insert(0, called)
-    if not words or words[0] in ("help", "--help", "-h"):
-        say(usage.TEXT)
-        return 0 if words else _USAGE_STATUS
-    command = words.pop(0)
+    command = os.path.basename(arguments[0])
+    if command not in places.OTHER_NAMES:
+        if not words or words[0] in ("help", "--help", "-h"):
+            say(usage.TEXT)
+            return 0 if words else _USAGE_STATUS
+        command = words.pop(0)
+    if command in places.OTHER_NAMES:
+        introduce(command)
     if os.geteuid() != 0:
         return _complain("jails are the business of the host's root", 1)
+    return _run(command, words)
+
+
+def _run(command: str, words: list[str]) -> int:
     try:
         status = _function(command)(words)
         flush()
@@ -61,6 +66,14 @@ def _function(command: str) -> Callable[[list[str]], int]:
         from .look import COMMANDS
     elif command in ("ps", "top"):
         from .watch import COMMANDS
+    elif command == "jls":
+        from .jls import COMMANDS
+    elif command == "jexec":
+        from .jexec import COMMANDS
+    elif command == "vserver":
+        from .vserver import COMMANDS
+    elif command == "vserver-stat":
+        from .vserver_stat import COMMANDS
     elif command == "chbind":
         from .bind import COMMANDS
     else:

@@ -9,6 +9,8 @@ import io
 import os
 import sys
 
+_program = "jailctl"
+
 
 def open_missing() -> None:
     """Open the null device for each stream that our caller has closed: nothing else may get its number."""
@@ -25,9 +27,15 @@ def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def introduce(program: str) -> None:
+    """Say under which name we complain: that by which we were called."""
+    global _program
+    _program = program
+
+
 def complain(text: str) -> None:
     """Print a line about what went wrong."""
-    sys.stderr.write(f"jailctl: {text}\n")
+    sys.stderr.write(f"{_program}: {text}\n")
 
 
 def flush() -> None:

@@ -35,6 +35,8 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   shutdown                 stop all jails, those that others depend on last
   chbind --ip ADDRESS [--ip ADDRESS...] COMMAND...
                            run a command of the host with these of its addresses and no others; also called chbind
+  jls, jexec               as on FreeBSD; also called so; each has a --help
+  vserver, vserver-stat    as on Linux-VServer; likewise
   supervisor [--stay]      watch the jails of this host, in the foreground
 
 --json gives list, status, stat, top and ps as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter
