@@ -107,7 +107,7 @@ options:
     description:
       - V(converge) does what is to be done.
       - V(plan) writes what is to be done to the file O(plan), together with a fingerprint of what it was planned from,
-        and does nothing else. RV(changed) says whether there is anything to be done.
+        and does nothing else. C(changed) says whether there is anything to be done.
       - V(apply) does what such a file says, if the host is still as it was then, and refuses if it is not, naming what
         has drifted.
       - V(validate) reads the documents on the controller, and does not even connect to the host.
