@@ -108,7 +108,15 @@ def _ensure_network(action: Action, facts: HostFacts) -> None:
 
 def _remove_network(action: Action, facts: HostFacts) -> None:
     allocation = facts.find(action.jail)
-    network.remove(action.jail, allocation.index if allocation else None)
+    network.remove(action.jail, allocation.index if allocation else None, shares=_shares_stack(action.jail))
+
+
+def _shares_stack(jail: str) -> bool:
+    """Whether the document says mode shared; one that is damaged says nothing."""
+    try:
+        return bool((store.read_document(jail) or {}).get("ip", {}).get("mode") == "shared")
+    except EngineError:
+        return False
 
 
 def _set_limits(action: Action, _unused: HostFacts) -> None:

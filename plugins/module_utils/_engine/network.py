@@ -284,17 +284,19 @@ def _is_leftover(want: Wanted, facts: Facts) -> bool:
     return want.mode != "vnet" or not facts.paired or facts.host.link.name != want.link
 
 
-def remove(jail: str, index: int | None = None) -> bool:
+def remove(jail: str, index: int | None = None, *, shares: bool = False) -> bool:
     """Remove every network object of a jail; whether there was any. What does not carry our mark stays.
 
     Without ``index`` it also finds a host end under another name than the jail's own, by a look at all links.
+    ``shares``: its document says mode shared.
     """
     own = _remove_own(jail, index)
-    return _remove_from_host(jail, index) or own
+    return _remove_from_host(jail, index, shares=shares) or own
 
 
-def _remove_from_host(jail: str, index: int | None) -> bool:
-    if not _has_addresses_on_host(jail):
+def _remove_from_host(jail: str, index: int | None, *, shares: bool = False) -> bool:
+    """With ``shares`` also what no record speaks of: somebody may have cleared /run."""
+    if not shares and not _has_addresses_on_host(jail):
         return False
     from . import shared_network
 

@@ -67,8 +67,11 @@ def look(jail: str, wanted: Iterable[str], interface: str, reader: Reader) -> Ca
         if route is None or route.type != RTN_LOCAL:
             continue
         found.append(address)
-        if address in record and interface and (link is None or route.link != link.ifindex):
-            in_place = False
+        if address in record:
+            in_place = in_place and (not interface or (link is not None and route.link == link.ifindex))
+        elif interface:
+            # Most likely the host's own; or ours, and the record was lost.
+            in_place = in_place and not is_ours(address, reader)
     leftovers = sorted(set(record) - set(wanted))
     return Carried((*found, *leftovers), in_place, bool(record))
 
