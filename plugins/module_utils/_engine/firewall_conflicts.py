@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
+from socket import AF_INET, AF_INET6
 from typing import Any
 
-from .._kernel import sysctls
+from .._kernel import inet_sockets, sysctls
 from .._kernel.errors import KernelError
-from .._kernel.listeners import Listener, listeners, owner
+from .._kernel.inet_sockets import Listener
 from .._kernel.rtnetlink import Reader
 from .._model.errors import DocumentError
 from .._model.forwards import Forward, family_of, forwards
@@ -23,7 +24,7 @@ from .errors import EngineError
 from .host_facts import NOTHING_KNOWN, HostFacts
 
 _FORWARDING = {4: ("net/ipv4/ip_forward", "net/ipv4/conf"), 6: ("net/ipv6/conf/all/forwarding", "net/ipv6/conf")}
-_WILDCARDS = ("0.0.0.0", "::")
+_FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 
 def refuse(document: Mapping[str, Any], stored: Mapping[str, Any] | None, facts: HostFacts = NOTHING_KNOWN) -> None:
@@ -69,18 +70,28 @@ def _refuse_ports_of_jails(jail: str, new: list[Forward], others: Mapping[str, M
 
 def _refuse_ports_of_host(jail: str, new: list[Forward], of_jails: set[str]) -> None:
     """A program of the host would lose its connections to the jail: sshd on port 22, say, and with it the host."""
-    for protocol in sorted({forward.protocol for forward in new}):
-        for listener in listeners(protocol):
-            for forward in new:
-                if forward.protocol == protocol and _takes(forward, listener, of_jails):
-                    raise _refusal(jail, forward, f"is what {owner(listener) or 'a program of the host'} listens on")
+    for listener in _listeners({forward.protocol for forward in new}):
+        for forward in new:
+            if _takes(forward, listener, of_jails):
+                owners = inet_sockets.owners([listener.inode]).get(listener.inode, ())
+                names = ", ".join(f"{name} (pid {pid})" for pid, name in owners[:1])
+                raise _refusal(jail, forward, f"is what {names or 'a program of the host'} listens on")
+
+
+def _listeners(protocols: set[str]) -> list[Listener]:
+    try:
+        return inet_sockets.listeners(protocols=sorted(protocols))
+    except KernelError:  # a kernel without sock_diag(7)
+        return []
 
 
 def _takes(forward: Forward, listener: Listener, of_jails: set[str]) -> bool:
-    if forward.family not in listener.families or not forward.first <= listener.port <= forward.last:
+    if forward.protocol != listener.protocol or not forward.first <= listener.port <= forward.last:
         return False
-    if listener.address in _WILDCARDS or forward.host_address:
-        return listener.address in (*_WILDCARDS, forward.host_address)
+    if _FAMILIES[forward.family] not in listener.families:
+        return False
+    if not listener.address or forward.host_address:
+        return listener.address in ("", forward.host_address)
     return not ip_address(listener.address).is_loopback and listener.address not in of_jails
 
 

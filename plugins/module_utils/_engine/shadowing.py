@@ -11,15 +11,13 @@ to it. Only the operator can change that, by giving the host's service addresses
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .._kernel import inet_sockets, sysctls
+from .._kernel import inet_sockets
 from .._kernel.errors import KernelError
 from .._kernel.files import read_text
-from .._kernel.inet_sockets import Listener
 from .._model.actions import Plan
 from . import places
 
@@ -62,10 +60,10 @@ def shadows(addresses: Iterable[str]) -> list[Shadow]:
     if not families:
         return []
     try:
-        listeners = [one for one in inet_sockets.wildcard_listeners() if families.intersection(one.families)]
+        waiting = inet_sockets.listeners()
     except KernelError:  # a kernel without sock_diag(7)
         return []
-    listeners = _lasting(listeners)
+    listeners = [one for one in waiting if not one.address and families.intersection(one.families)]
     programs = _programs({one.inode for one in listeners if one.inode})
     found = {
         Shadow(one.protocol, one.port, programs.get(one.inode, ""))
@@ -75,34 +73,13 @@ def shadows(addresses: Iterable[str]) -> list[Shadow]:
     return sorted(found, key=lambda shadow: (shadow.port, shadow.protocol, shadow.program))
 
 
-def _lasting(listeners: Iterable[Listener]) -> list[Listener]:
-    """Without the ports that the kernel lends to clients, for as long as they wait for an answer."""
-    lowest, highest = map(int, (sysctls.read("net/ipv4/ip_local_port_range") or "32768 60999").split())
-    return [one for one in listeners if one.protocol == "tcp" or not lowest <= one.port <= highest]
-
-
 def _programs(inodes: set[int]) -> dict[int, str]:
     """Names and pids of the host's processes that have sockets; those of jails have none on every address."""
     found: dict[int, str] = {}
-    for entry in os.listdir("/proc") if inodes else ():
-        if not entry.isdigit():
-            continue
-        for inode in _sockets_of(entry) & inodes:
-            if f"/{places.CGROUP}/" not in (read_text(f"/proc/{entry}/cgroup") or ""):
-                name = (read_text(f"/proc/{entry}/comm") or "").strip()
-                found.setdefault(inode, f"{name}, pid {entry}")
-    return found
-
-
-def _sockets_of(pid: str) -> set[int]:
-    found = set()
-    try:
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            target = os.readlink(f"/proc/{pid}/fd/{fd}")
-            if target.startswith("socket:["):
-                found.add(int(target[8:-1]))
-    except OSError:
-        return found  # It has ended.
+    for inode, owners in inet_sockets.owners(inodes).items():
+        for pid, name in owners:
+            if f"/{places.CGROUP}/" not in (read_text(f"/proc/{pid}/cgroup") or ""):
+                found.setdefault(inode, f"{name}, pid {pid}")
     return found
 
 
