@@ -370,6 +370,7 @@ def test_the_network_of_a_jail_is_described() -> None:
             "mode": "shared",
             "addresses": host.prefixed(A4, A6),
             "mtu": None,
+            "traffic": None,
             "up": True,
             "interface": host.LINK,
             "shadowed": [],
