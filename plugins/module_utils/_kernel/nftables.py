@@ -14,12 +14,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-import socket
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import KernelError
+from .netlink import Netlink, pack
 
 Command = Mapping[str, Any]
 
@@ -27,14 +27,11 @@ _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 _TIMEOUT_SECONDS = 60
 
 _NETLINK_NETFILTER = 12
-_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETTABLE = 10, 1
+_NFNL_SUBSYS_NFTABLES = 10
+_NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE = (_NFNL_SUBSYS_NFTABLES << 8 | kind for kind in (0, 1))
 _NFPROTO_INET = 1
 _NFTA_TABLE_NAME = 1
-_NLM_F_REQUEST, _NLMSG_ERROR = 0x01, 2
-_HEADER = struct.Struct("=IHHII")
 _NFGENMSG = struct.Struct("!BBH")
-_ATTRIBUTE = struct.Struct("=HH")
-_RECEIVE_BYTES = 1 << 14
 
 
 class Refused(KernelError):
@@ -56,22 +53,22 @@ def is_available() -> bool:
 
 def has_table(name: str) -> bool:
     """Whether the network namespace that we are in has a table of that name of the family ``inet``."""
-    padded = name.encode() + b"\0"
-    body = _NFGENMSG.pack(_NFPROTO_INET, 0, 0) + _ATTRIBUTE.pack(_ATTRIBUTE.size + len(padded), _NFTA_TABLE_NAME)
-    body += padded + b"\0" * (-len(padded) % 4)
-    kind = _NFNL_SUBSYS_NFTABLES << 8 | _NFT_MSG_GETTABLE
-    request = _HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST, 1, 0) + body
+    request = _NFGENMSG.pack(_NFPROTO_INET, 0, 0) + pack([(_NFTA_TABLE_NAME, name.encode() + b"\0")])
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as asking:
-            asking.settimeout(_TIMEOUT_SECONDS)
-            asking.send(request)
-            answer = asking.recv(_RECEIVE_BYTES)
-    except OSError as error:
-        if error.errno in (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
+        asking = Netlink(_NETLINK_NETFILTER, "nfnetlink")
+    except KernelError as error:
+        if error.errno == errno.EPROTONOSUPPORT:
             return False  # a kernel without nf_tables
-        raise KernelError.from_os_error("look for", f"table inet {name}", error) from error
-    _unused, message, _unused, _unused, _unused = _HEADER.unpack_from(answer)
-    return bool(message != _NLMSG_ERROR)
+        raise
+    try:
+        asking.ask(_NFT_MSG_GETTABLE, 0, request, _NFT_MSG_NEWTABLE, f"table inet {name}")
+    except KernelError as error:
+        if error.errno in (errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP):
+            return False  # EINVAL: nfnetlink does not know of nf_tables
+        raise
+    finally:
+        asking.close()
+    return True
 
 
 def read_table(name: str) -> list[dict[str, Any]] | None:
