@@ -29,7 +29,7 @@ _RTM_NEWQDISC, _RTM_GETQDISC = 36, 38
 _RTM_NEWTFILTER, _RTM_GETTFILTER = 44, 46
 _RTM_NEWNSID, _RTM_GETNSID = 88, 90
 
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC = 1, 3, 4, 5, 6
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_MASTER = 1, 3, 4, 5, 6, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 18, 20, 29, 37
 _IFLA_STATS64 = 23
 _IFLA_INFO_KIND = 1
@@ -63,7 +63,7 @@ ADDRESS_METRIC = 106_000_000
 # rtm_protocol of every route that we make: nobody else's number in iproute2's rt_protos, so that we know ours again.
 ROUTE_PROTOCOL = 106
 # Where the clsact qdisc takes filters for what a link receives (tc-bpf(8)).
-TC_INGRESS = 0xFFFFFFF2
+TC_INGRESS, TC_EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 
 
 class Link(NamedTuple):
@@ -71,7 +71,7 @@ class Link(NamedTuple):
 
     ``peer`` is the other end's index (veth) in ITS namespace, 0 where there is none, and ``peer_namespace`` is the id
     of that namespace as in Reader.namespace_id(), None where it is this one. ``qdisc`` is the kind of what decides when
-    it sends (tc(8)).
+    it sends (tc(8)), ``master`` the index of the bridge that it is plugged into, 0 for none.
     """
 
     ifindex: int
@@ -84,6 +84,7 @@ class Link(NamedTuple):
     peer: int
     peer_namespace: int | None
     qdisc: str = ""
+    master: int = 0
 
 
 class TokenBucket(NamedTuple):
@@ -93,7 +94,6 @@ class TokenBucket(NamedTuple):
     limit: int
 
 
-class Address(NamedTuple):
 class Traffic(NamedTuple):
     """What a link has received and sent since it was made."""
 
@@ -103,6 +103,7 @@ class Traffic(NamedTuple):
     sent_bytes: int
 
 
+class Address(NamedTuple):
     """An address of a link in prefix notation: ``10.20.0.11/32``, ``fd00:20::11/128``.
 
     ``metric`` is that of the route to its network, 0 where the kernel chooses.
@@ -160,7 +161,6 @@ class Reader(Netlink):
         request = _LINK.pack(0, 0, 0, 0, 0) + pack([(_IFLA_EXT_MASK, struct.pack("=I", _RTEXT_FILTER_SKIP_STATS))])
         return [_parse_link(body) for body in self.ask(_RTM_GETLINK, DUMP, request, _RTM_NEWLINK, "links")]
 
-    def addresses(self, link: int) -> list[Address]:
     def traffic(self, link: Link) -> Traffic | None:
         """What went through a link, None where it is gone."""
         request = _LINK.pack(0, 0, link.ifindex, 0, 0)
@@ -172,6 +172,7 @@ class Reader(Netlink):
             raise
         return Traffic(*_STATISTICS.unpack_from(unpack(body[_LINK.size :])[_IFLA_STATS64]))
 
+    def addresses(self, link: int) -> list[Address]:
         """Addresses of one link, both families; none where the link is gone. 0 stands for all links."""
         request = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, link)
         try:
@@ -229,7 +230,14 @@ class Reader(Netlink):
 
     def ingress_filters(self, link: int) -> list[str]:
         """Names of the bpf filters for what a link receives, in the order of their priority."""
-        request = _TRAFFIC.pack(socket.AF_UNSPEC, link, 0, TC_INGRESS, 0)
+        return self._filters(link, TC_INGRESS)
+
+    def egress_filters(self, link: int) -> list[str]:
+        """Names of the bpf filters for what a link sends, in the order of their priority."""
+        return self._filters(link, TC_EGRESS)
+
+    def _filters(self, link: int, place: int) -> list[str]:
+        request = _TRAFFIC.pack(socket.AF_UNSPEC, link, 0, place, 0)
         try:
             bodies = self.ask(_RTM_GETTFILTER, DUMP, request, _RTM_NEWTFILTER, f"filters of link {link}")
         except KernelError as error:
@@ -288,6 +296,7 @@ def _parse_link(body: bytes) -> Link:
         peer=_number(attributes.get(_IFLA_LINK, b"")),
         peer_namespace=_number(namespace) if namespace else None,
         qdisc=_text(attributes.get(_IFLA_QDISC, b"")),
+        master=_number(attributes.get(_IFLA_MASTER, b"")),
     )
 
 
