@@ -120,11 +120,14 @@ def _change(wanted: Mapping[str, Contents]) -> None:
             strangers = installed.jails() - set(store.names()) - set(wanted)
             whole = {**dict.fromkeys(strangers, Contents()), **wanted}
             commands = firewall_changes.changing(installed, whole)
+        stays = firewall_changes.leaves_table(commands, exists=installed is not None)
+        having = {jail for jail, contents in whole.items() if contents and stays}
         # The mark comes first and goes last: who finds it looks.
-        _mark(jail for jail, contents in whole.items() if contents)
+        _mark(having)
         if commands:
             nftables.apply(commands, target=TARGET)
-        _unmark(jail for jail, contents in whole.items() if not contents)
+        losing = set(whole) if stays or installed is None else set(whole) | installed.jails()
+        _unmark(losing - having)
 
 
 def _mark(jails: Iterable[str]) -> None:

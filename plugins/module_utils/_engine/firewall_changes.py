@@ -107,18 +107,34 @@ def _marks(jail: str, wanted: Contents) -> dict[str, tuple[str, ...]]:
 def rebuilding(wanted: Mapping[str, Contents], *, exists: bool) -> list[Command]:
     """The commands that make the table anew, with what all jails have in it."""
     removal: list[Command] = [{"delete": table.whole()}] if exists else []
-    if not any(wanted.values()):
+    if not any(contents.needs_table for contents in wanted.values()):
         return removal
     empty = Installed(sound=True, elements={}, chains={})
     return [*removal, *table.skeleton(), *_changes(empty, wanted)]
 
 
 def changing(installed: Installed, wanted: Mapping[str, Contents]) -> list[Command]:
-    """The commands that give some jails what is wanted of them; the last that has anything takes the table along."""
-    others = installed.jails() - set(wanted)
-    if not others and not any(wanted.values()):
+    """The commands that give some jails what is wanted of them; the last that needs the table takes it along."""
+    if not any(contents.needs_table for contents in [*wanted.values(), *_others(installed, wanted)]):
         return [{"delete": table.whole()}]
     return _changes(installed, wanted)
+
+
+def leaves_table(commands: Sequence[Command], *, exists: bool) -> bool:
+    """Whether the table is there after some commands."""
+    about = [verb for command in commands for verb, what in command.items() if "table" in what]
+    return about[-1] == "add" if about else exists
+
+
+def _others(installed: Installed, wanted: Mapping[str, Contents]) -> list[Contents]:
+    """What jails have that nothing is wanted of."""
+    chains: dict[str, dict[str, Any]] = {}
+    for name, marks in installed.chains.items():
+        chains.setdefault(name.partition("-")[2], {})[name] = marks
+    return [
+        Contents(installed.elements.get(jail, frozenset()), chains.get(jail, {}))
+        for jail in installed.jails() - set(wanted)
+    ]
 
 
 def _changes(installed: Installed, wanted: Mapping[str, Contents]) -> list[Command]:

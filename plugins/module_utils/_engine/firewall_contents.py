@@ -43,6 +43,11 @@ class Contents:
     def __bool__(self) -> bool:
         return bool(self.elements or self.chains)
 
+    @property
+    def needs_table(self) -> bool:
+        """Whether it is of use by itself: an address is kept from forwards only where there are any."""
+        return bool(self.chains) or any(not element.name.startswith("shared") for element in self.elements)
+
 
 def chain_name(direction: str, jail: str) -> str:
     """The chain of a jail's rules; what is not a jail's has no hyphen in its name."""

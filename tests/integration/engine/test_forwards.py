@@ -141,6 +141,9 @@ def test_no_forward_takes_the_connections_of_a_jail_that_shares_the_hosts_stack(
     apply("old1", {"addresses": ["192.0.2.54"]})
     net.serve("host", 80, address="192.0.2.54")
     assert net.ask("outside", "192.0.2.54", 80).startswith("host ")
+    apply("web1", {"forwards": []})
+    assert rules() == [], "without forwards there is nothing to keep an address from"
+    assert apply("old1") == apply("web1") == []
 
 
 # Changes

@@ -298,6 +298,18 @@ def test_a_change_of_one_jail_touches_no_other(before, after):
     assert firewall_changes.drift(read(table), "web1", changed["web1"]) == ()
 
 
+def test_addresses_of_shared_jails_keep_no_table():
+    table, shared = Table(), of("old1", **SHARED)
+    give(table, {"old1": shared})
+    assert not table.exists
+    give(table, {"web1": of(forwards=[{"port": 80}]), "old1": shared})
+    assert firewall_changes.drift(read(table), "old1", shared) == ()
+    commands = firewall_changes.changing(read(table), {"web1": Contents()})
+    assert not firewall_changes.leaves_table(commands, exists=True)
+    table.apply(commands)
+    assert not table.exists
+
+
 def test_what_is_there_already_takes_no_command():
     table, wanted = Table(), {"web1": of(forwards=[{"port": 80}], firewall={"inbound": {"policy": "drop"}})}
     give(table, wanted)
