@@ -76,6 +76,25 @@ options:
         come from. One that the host has already is used as it is.
     type: list
     elements: str
+  bridge:
+    description:
+      - Bridge of the host that a jail with O(mode=vnet) is plugged into, instead of being routed to. Its addresses then
+        have the prefix of that network, for example V(192.0.2.10/24).
+      - The bridge has to be there; it is never changed but by a port. An address that a station on it answers for is
+        refused.
+      - The jail is held to its addresses and its MAC, and plays neither router nor DHCP server.
+    type: str
+  parent:
+    description:
+      - Link of the host that a jail with O(mode=vnet) gets a macvlan of, instead of being routed to. Its addresses then
+        have the prefix of that network. The host itself does not reach such a jail.
+      - Not for jails whose root owns the network, as the host could not hold those to their addresses.
+    type: str
+  gateway:
+    description:
+      - Router of the network that O(bridge) or O(parent) lead to, one for each family.
+    type: list
+    elements: str
   interface:
     description:
       - Link of the host that carries the addresses of a jail with O(mode=shared).
@@ -293,6 +312,14 @@ EXAMPLES = r"""
     jail: web1
     mode: vnet
     addresses: [10.20.0.11/32, "fd00:20::11/128"]
+
+- name: A jail on a bridge of the host, with a router there
+  hosting.jails.jail_ip:
+    jail: web1
+    mode: vnet
+    bridge: br0
+    addresses: [192.0.2.10/24]
+    gateway: [192.0.2.1]
 
 - name: Add an address while the jail runs
   hosting.jails.jail_ip:

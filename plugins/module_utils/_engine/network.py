@@ -31,7 +31,6 @@ from .errors import EngineError
 from .network_state import End, Facts, Wanted
 
 if TYPE_CHECKING:
-    from .bandwidth import Shaper
     from .network_changes import Changes
 
 # Each round does one thing and looks again: away with a namespace of another owner, away with leftovers, make the
@@ -81,14 +80,15 @@ def observe_own(
     if not facts.owner and facts.host is None:
         return None
     mode, own_user_namespace = network_state.mode_of(facts), facts.owner not in (0, own())
-    if facts.host is None or facts.jail is None:
+    is_macvlan = facts.host is None and facts.wire is not None
+    if facts.jail is None or (facts.host is None and not is_macvlan):
         bare = Wanted(jail=jail, link="", mode="none", owns_its_stack=False)
         whole = mode == "none" and facts.host is facts.jail and not network_state.pending(bare, facts)
         return NetworkLive(mode=mode, up=whole, own_user_namespace=own_user_namespace)
     if document is None:
-        want = _implied(jail, facts.host, facts.jail, facts.shaper)
+        want = _implied(jail, facts, facts.jail)
     else:
-        want = network_state.wanted(document, _index_of(facts.host.link))
+        want = network_state.wanted(document, _index_of(facts.host.link) if facts.host else _claimed_index(jail))
     return NetworkLive(
         mode=mode,
         addresses=_live_addresses(want, facts.host, facts.jail),
@@ -118,21 +118,32 @@ def _index_of(link: Link) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def _implied(jail: str, host: End, inside: End, shaper: Shaper | None) -> Wanted:
+def _claimed_index(jail: str) -> int:
+    """Number of a jail that has no link on the host to tell it."""
+    from . import allocations
+
+    allocation = allocations.find(jail)
+    return allocation.index if allocation else 0
+
+
+def _implied(jail: str, facts: Facts, inside: End) -> Wanted:
     """What the document must have been, judged by what is there."""
+    host, wire = facts.host, facts.wire.name if facts.wire else ""
     addresses = tuple(sorted(inside.addresses))
     routes = {route.to: route.via for route in inside.routes if route.protocol == ROUTE_PROTOCOL}
     return Wanted(
         jail=jail,
-        link=host.link.name,
+        link=host.link.name if host else "",
         mode="vnet",
         owns_its_stack=False,
         addresses=addresses,
-        routes={**network_state.default_routes(addresses), **routes},
+        routes=routes if wire else {**network_state.default_routes(addresses), **routes},
         mtu=inside.link.mtu,
         mac=inside.link.mac,
-        ingress=_bits(host.bucket),
-        egress=_bits(shaper.bucket if shaper else None),
+        ingress=_bits(host.bucket if host else None),
+        egress=_bits(facts.shaper.bucket if facts.shaper else None),
+        bridge=wire if host else "",
+        parent="" if host else wire,
     )
 
 
@@ -140,9 +151,9 @@ def _bits(bucket: TokenBucket | None) -> int:
     return bucket.rate * 8 if bucket else 0
 
 
-def _live_addresses(want: Wanted, host: End, inside: End) -> tuple[str, ...]:
+def _live_addresses(want: Wanted, host: End | None, inside: End) -> tuple[str, ...]:
     """In the order of the document; an address that nobody asked for comes last."""
-    routed = {route.to for route in host.routes}
+    routed = {route.to for route in host.routes} if host and want.routed else inside.addresses
     known = [address for address in want.addresses if address in inside.addresses and address in routed]
     return tuple(known + sorted(inside.addresses - set(want.addresses)))
 
@@ -196,8 +207,9 @@ def preflight(
             remedy="leave the IPv6 addresses out, or boot the host without ipv6.disable=1",
         )
     if not _is_whole(want, facts):
-        from .network_changes import require_library
+        from .network_changes import refuse_missing_wire, require_library
 
+        refuse_missing_wire(want)
         require_library(want.jail)
 
 
@@ -240,7 +252,12 @@ def _is_whole(want: Wanted, facts: Facts) -> bool:
     """Whether nothing at all is to be done."""
     if not facts.owner or facts.owner != _owner(want) or _is_leftover(want, facts):
         return False
-    return not (want.mode == "vnet" and facts.host is None) and not network_state.pending(want, facts)
+    return _has_link(want, facts) and not network_state.pending(want, facts)
+
+
+def _has_link(want: Wanted, facts: Facts) -> bool:
+    """Whether the link is there that the jail's mode asks for."""
+    return want.mode != "vnet" or (facts.jail if want.parent else facts.host) is not None
 
 
 def _repair(want: Wanted, facts: Facts, changes: Changes) -> None:
@@ -249,21 +266,25 @@ def _repair(want: Wanted, facts: Facts, changes: Changes) -> None:
         _remove_own(want.jail)
     elif _is_leftover(want, facts):
         changes.delete(facts)
-    elif not facts.owner or (want.mode == "vnet" and facts.host is None):
+    elif not facts.owner or not _has_link(want, facts):
         if not facts.owner:
             changes.create_namespace()
         if want.mode == "vnet":
-            changes.create_pair()
+            changes.create_link()
     else:
         changes.send(network_state.pending(want, facts))
 
 
 def _refuse_conflicts(want: Wanted, facts: Facts, taken: Mapping[str, str] | None) -> None:
     ours = {route.to for route in facts.host.routes} if facts.host else set()
+    if not want.routed:
+        ours = set(facts.jail.addresses) if facts.jail else set()
     if not ours.issuperset(want.addresses):
-        from .network_conflicts import refuse_conflicts
+        from .network_conflicts import refuse_answered, refuse_conflicts
 
         refuse_conflicts(want, ours, taken)
+        if not want.routed:
+            refuse_answered(want, ours)
 
 
 def _owner(want: Wanted) -> int:
@@ -279,6 +300,9 @@ def _owner(want: Wanted) -> int:
 
 def _is_leftover(want: Wanted, facts: Facts) -> bool:
     """Whether there are ends that cannot be repaired: half a pair, one under an outdated name, one too many."""
+    if want.parent:
+        parent = facts.wire.name if facts.wire else ""
+        return facts.host is not None or (facts.jail is not None and parent != want.parent)
     if facts.host is None or facts.jail is None:
         return facts.host is not facts.jail
     return want.mode != "vnet" or not facts.paired or facts.host.link.name != want.link

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 
-from .._kernel import files, links, namespaces, sysctls
+from .._kernel import announcements, files, links, namespaces, sysctls
 from .._kernel.errors import KernelError
 from .._kernel.rtnetlink import Link, Reader
 from . import bandwidth, places
@@ -97,9 +97,12 @@ class Changes:
             raise EngineError(self._want.jail, f"its user namespace is not pinned at {path}")
         return namespaces.open_pin(path)
 
-    def create_pair(self) -> None:
-        """Make the veth pair, its jail end at once in the jail. EngineError where its name is another's."""
+    def create_link(self) -> None:
+        """Make the veth pair, its jail end at once in the jail, or the macvlan. EngineError where a name is taken."""
         want = self._want
+        if want.parent:
+            self._create_macvlan()
+            return
         self._delete_orphan()
         self.delete_lost_shaper()
         try:
@@ -112,6 +115,23 @@ class Changes:
                 want.jail,
                 f"the host has a link {want.link} that is not this jail's",
                 remedy=f"give that link another name: ip link set {want.link} name NEW",
+            ) from error
+
+    def _create_macvlan(self) -> None:
+        want = self._want
+        with Reader() as reader:
+            parent = reader.link(name=want.parent)
+        if parent is None:
+            raise missing_link(want)
+        try:
+            with files.closing(namespaces.open_pin(self._path)) as fd:
+                self._host().create_macvlan(JAIL_LINK, parent=parent, namespace=fd, mac=want.mac, mtu=want.mtu)
+        except KernelError as error:
+            raise EngineError(
+                want.jail,
+                f"{want.parent} takes no macvlan with that MAC and MTU ({error})",
+                path="ip.parent",
+                remedy="a port of a bridge takes none; no two of a link share a MAC, and none is larger than its link",
             ) from error
 
     def _delete_orphan(self) -> None:
@@ -146,8 +166,14 @@ class Changes:
         for step in steps:
             if step.where == "parameter":
                 sysctls.write(step.method, *step.arguments)
+            elif step.where == "announcement":
+                self._announce(*step.arguments)
             else:
                 self._request(self._host() if step.where == "host" else self._jail(), step)
+
+    def _announce(self, link: Link, address: str) -> None:
+        with files.closing(namespaces.open_pin(self._path)) as fd, namespaces.visiting(fd, namespaces.NEWNET):
+            announcements.announce(link, address)
 
     def _request(self, connection: links.Connection, step: Step) -> None:
         try:
@@ -161,6 +187,8 @@ class Changes:
     def _refusal(self, step: Step, error: KernelError) -> EngineError | None:
         """What a kernel's refusal means to the operator, None where its own words say it best."""
         want = self._want
+        if step.method == "plug_into":
+            return missing_link(want) if error.errno == errno.ENODEV else _no_bridge(want)
         if step.method in _SHAPING and error.errno in (errno.ENOENT, errno.EOPNOTSUPP):
             return EngineError(
                 want.jail,
@@ -194,6 +222,34 @@ class Changes:
             path="ip.routes",
             remedy=f"remove that one inside the jail: ip route delete {to}",
         )
+
+
+def refuse_missing_wire(want: Wanted) -> None:
+    """EngineError for a bridge or parent that the host does not have, or that is none."""
+    if want.routed:
+        return
+    with Reader() as reader:
+        link = reader.link(name=want.bridge or want.parent)
+    if link is None:
+        raise missing_link(want)
+    if want.bridge and link.kind != "bridge":
+        raise _no_bridge(want)
+
+
+def missing_link(want: Wanted) -> EngineError:
+    """The refusal of a bridge or parent that the host does not have."""
+    option, name = ("bridge", want.bridge) if want.bridge else ("parent", want.parent)
+    remedy = "make it first, or write the name of a link that ip link shows"
+    return EngineError(want.jail, f"the host has no link {name!r}", path=f"ip.{option}", remedy=remedy)
+
+
+def _no_bridge(want: Wanted) -> EngineError:
+    return EngineError(
+        want.jail,
+        f"{want.bridge!r} is no bridge of the host",
+        path="ip.bridge",
+        remedy="write the name of a bridge that ip link show type bridge shows; one has at most 1023 ports",
+    )
 
 
 def _set_parameters(want: Wanted) -> None:

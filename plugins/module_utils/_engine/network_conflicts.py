@@ -8,10 +8,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping
 
+from .._kernel import address_probe
 from .._kernel.rtnetlink import RTN_LOCAL, Reader, Route
+from .._model.addresses import single
 from . import store
 from .errors import EngineError
 from .network_state import Wanted, marked_jail
+
+# A local network answers in a few milliseconds; a bridge that has just got a port may need some more.
+_ANSWER_SECONDS = 0.2
 
 
 def taken_addresses(jail: str) -> dict[str, str]:
@@ -21,7 +26,7 @@ def taken_addresses(jail: str) -> dict[str, str]:
         with contextlib.suppress(EngineError):  # A damaged document of another jail is that jail's trouble.
             ip = (store.read_document(other) or {}).get("ip") or {}
             if other != jail and ip.get("mode") != "none":
-                taken.update(dict.fromkeys(ip.get("addresses") or (), other))
+                taken.update(dict.fromkeys(map(single, ip.get("addresses") or ()), other))
     return taken
 
 
@@ -32,7 +37,7 @@ def refuse_conflicts(want: Wanted, ours: Collection[str], taken: Mapping[str, st
     The question to the kernel is where it would route a packet for that address, which takes no longer with a
     thousand jails than with one.
     """
-    new = [(number, address) for number, address in enumerate(want.addresses) if address not in ours]
+    new = [(number, single(address)) for number, address in enumerate(want.addresses) if address not in ours]
     known = taken_addresses(want.jail) if taken is None else taken
     with Reader() as reader:
         for number, address in new:
@@ -42,6 +47,21 @@ def refuse_conflicts(want: Wanted, ours: Collection[str], taken: Mapping[str, st
             use = _use_of(reader, address, route, jail=want.jail, promised=address in known) if route else ""
             if use:
                 raise conflict(want, number, use)
+
+
+def refuse_answered(want: Wanted, ours: Collection[str]) -> None:
+    """EngineError for the first new address that a station on the jail's wire (bridge or parent) answers for.
+
+    Asked from the host, on its own link to that wire. A station that is off, or slow, is not found so.
+    """
+    new = {address.partition("/")[0]: number for number, address in enumerate(want.addresses) if address not in ours}
+    with Reader() as reader:
+        link = reader.link(name=want.bridge or want.parent)
+    if not new or link is None or not link.up:
+        return
+    for address, mac in address_probe.answering(link, new, seconds=_ANSWER_SECONDS).items():
+        if mac != want.mac:
+            raise conflict(want, new[address], f"a station on {link.name} answers for it, {mac}")
 
 
 def _use_of(reader: Reader, address: str, route: Route, *, jail: str, promised: bool) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._kernel import files, namespaces, source_filter, sysctls
+from .._kernel import files, namespaces, neighbour_filter, source_filter, sysctls
 from .._kernel.namespace_owner import owner
 from .._kernel.rtnetlink import (
     ROUTE_PROTOCOL,
@@ -62,7 +62,8 @@ def marked_jail(alias: str) -> str:
 class Wanted:
     """The network that a document asks for. ``routes`` maps each destination to its gateway (empty: on the wire).
 
-    ``ingress`` and ``egress`` are bits a second that the jail may receive and send, 0 for as fast as it can.
+    ``ingress`` and ``egress`` are bits a second that the jail may receive and send, 0 for as fast as it can. The host
+    routes to the jail unless it is plugged into a ``bridge`` or has a macvlan of a ``parent``, both by their names.
     """
 
     jail: str
@@ -75,6 +76,12 @@ class Wanted:
     mac: str = ""
     ingress: int = 0
     egress: int = 0
+    bridge: str = ""
+    parent: str = ""
+
+    @property
+    def routed(self) -> bool:
+        return not (self.bridge or self.parent)
 
     @property
     def ipv4(self) -> bool:
@@ -86,9 +93,10 @@ class Wanted:
 
 
 class End(NamedTuple):
-    """One end of the veth pair. Addresses without those that the kernel makes up; routes of the main table.
+    """One end of the veth pair, or a macvlan. Addresses are without those that the kernel makes up, routes those of the
+    main table.
 
-    ``filter`` is the name of the program that judges what the link receives, ``redirect`` that of the one behind it.
+    ``filter`` is the name of the program that judges what the jail sends, ``redirect`` that of the one behind it.
     ``bucket`` is the limit of what the link sends.
     """
 
@@ -103,7 +111,8 @@ class End(NamedTuple):
 class Facts(NamedTuple):
     """What is there. ``owner`` is the identity of the user namespace that owns the pinned network namespace, 0
     where none is pinned; ``host`` is a link that is proven to be ours; ``paired`` says that the two ends are ends of
-    the same pair, and not leftovers of two. ``shaper`` is what the jail's packets go through if it is limited."""
+    the same pair, and not leftovers of two. ``shaper`` is what the jail's packets go through if it is limited, and
+    ``wire`` the link of the host that the jail is plugged into or has a macvlan of."""
 
     owner: int
     loopback: Link | None
@@ -111,6 +120,7 @@ class Facts(NamedTuple):
     jail: End | None
     paired: bool
     shaper: Shaper | None = None
+    wire: Link | None = None
 
 
 class Step(NamedTuple):
@@ -136,7 +146,9 @@ def wanted(document: Mapping[str, Any], index: int) -> Wanted:
         mode=mode,
         owns_its_stack=owns_its_stack,
         addresses=addresses,
-        routes=_routes(addresses, ip["routes"]),
+        routes=_routes(_ways_out(addresses, ip), ip["routes"]),
+        bridge=ip.get("bridge") or "",
+        parent=ip.get("parent") or "",
         mtu=ip.get("mtu") or DEFAULT_MTU,
         mac=ip.get("mac") or allocation.mac,
         **{way: parse_rate(rate) for way, rate in ip["bandwidth"].items()},
@@ -153,9 +165,15 @@ def default_routes(addresses: tuple[str, ...]) -> dict[str, str]:
     return routes
 
 
-def _routes(addresses: tuple[str, ...], asked: Any) -> dict[str, str]:
+def _ways_out(addresses: tuple[str, ...], ip: Mapping[str, Any]) -> dict[str, str]:
+    if not (ip.get("bridge") or ip.get("parent")):
+        return default_routes(addresses)
+    gateways = [canonical_prefix(gateway).partition("/")[0] for gateway in ip["gateway"]]
+    return {DEFAULT6 if ":" in gateway else DEFAULT4: gateway for gateway in gateways}
+
+
+def _routes(routes: dict[str, str], asked: Any) -> dict[str, str]:
     """The default routes and the document's, which may replace those."""
-    routes = default_routes(addresses)
     for route in asked:
         via = canonical_prefix(route["via"]).partition("/")[0]
         to = route["to"]
@@ -183,7 +201,7 @@ def read(jail: str, *, link_name: str = "", links: Reader | None = None) -> Fact
         path = places.namespace(jail, "net")
         if not namespaces.is_pinned(path):
             end = _marked_end(host, jail, link_name)
-            return Facts(0, None, end, None, False, _shaper(host, jail, end))
+            return Facts(0, None, end, None, False, _shaper(host, jail, end), _wire(host, end, None))
         with files.closing(namespaces.open_pin(path)) as fd:
             return _read_pinned(jail, fd, host, link_name)
 
@@ -197,10 +215,21 @@ def _read_pinned(jail: str, fd: int, host: Reader, link_name: str) -> Facts:
         jail_end = _end(inside, link) if link else None
     if peer is not None and peer.alias in ("", mark(jail)):
         end = _end(host, peer)
-        return Facts(owner(fd), loopback, end, jail_end, True, _shaper(host, jail, end))
+        return Facts(owner(fd), loopback, end, jail_end, True, _shaper(host, jail, end), _wire(host, end, jail_end))
     alone = loopback is not None and _recorded_mode(loopback) == "none" and not (link or link_name)
     marked = None if alone else _marked_end(host, jail, link_name)
-    return Facts(owner(fd), loopback, marked, jail_end, False, _shaper(host, jail, marked))
+    wire = _wire(host, marked, jail_end)
+    return Facts(owner(fd), loopback, marked, jail_end, False, _shaper(host, jail, marked), wire)
+
+
+def _wire(host: Reader, end: End | None, inside: End | None) -> Link | None:
+    """The link of the host that a jail's own is a port or a macvlan of."""
+    if end is not None:
+        return host.link(index=end.link.master) if end.link.master else None
+    # A macvlan whose parent is in the jail is one that its root has made.
+    if inside is None or inside.link.kind != "macvlan" or inside.link.peer_namespace is None:
+        return None
+    return host.link(index=inside.link.peer)
 
 
 def _peer_of(host: Reader, inside: Link, namespace: int | None) -> Link | None:
@@ -223,7 +252,9 @@ def _end(reader: Reader, link: Link) -> End:
         if address.scope == RT_SCOPE_UNIVERSE or address.address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64")
     )
     routes = tuple(reader.routes(link.ifindex))
-    judge, redirect, *_unused = (*reader.ingress_filters(link.ifindex), "", "")
+    # What a jail sends is what the host's end of a pair receives; a macvlan has no such end.
+    filters = reader.egress_filters if link.kind == "macvlan" else reader.ingress_filters
+    judge, redirect, *_unused = (*filters(link.ifindex), "", "")
     return End(link, addresses, routes, judge, redirect, reader.token_bucket(link))
 
 
@@ -269,35 +300,69 @@ def pending(want: Wanted, facts: Facts) -> list[Step]:
     steps = _loopback_steps(want, facts)
     if want.mode != "vnet":
         return steps
+    if want.parent:
+        return steps + _macvlan_steps(want, facts)
     if facts.host is None or facts.jail is None:
         raise ValueError("pending() needs both ends")
     host, jail = facts.host, facts.jail
     gateways = _gateways(want)
     steps += _parameter_steps(want)
+    if (facts.wire.name if facts.wire else "") != want.bridge:
+        steps.append(Step("host", "plug_into", (host.link, want.bridge), {}))
     judging, shaping = _filter_steps(want, host), _shaping_steps(want, facts, host)
     # The filter's name says that there is a shaper: it comes before that, and goes back after it.
     steps += judging + shaping if want.egress else shaping + judging
     steps += _link_step("host", host.link, alias=mark(want.jail), mtu=want.mtu, up=True)
     for address in sorted(gateways - host.addresses):
         steps.append(Step("host", "add_address", (host.link, address), {"scope": RT_SCOPE_LINK}))
-    steps += _link_step("jail", jail.link, mac=want.mac, mtu=want.mtu, up=True)
-    for address in want.addresses:
-        if address not in jail.addresses:
-            steps.append(Step("jail", "add_address", (jail.link, address), {}))
-    steps += _route_steps("jail", jail, want.routes)
-    steps += _route_steps("host", host, dict.fromkeys(want.addresses, ""))
-    for address in sorted(jail.addresses - set(want.addresses)):
-        steps.append(Step("jail", "remove_address", (jail.link, address), {}))
+    steps += _jail_steps(want, jail)
+    steps += _route_steps("host", host, dict.fromkeys(want.addresses, "") if want.routed else {})
+    steps += _farewells(want, jail)
     for address in sorted(host.addresses - gateways):
         if address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64"):
             steps.append(Step("host", "remove_address", (host.link, address), {}))
     return steps
 
 
+def _macvlan_steps(want: Wanted, facts: Facts) -> list[Step]:
+    """The filter is in the jail, whose root has no power over it as the host owns the stack."""
+    if facts.jail is None:
+        raise ValueError("pending() needs the macvlan")
+    code, name = _filter(want)
+    steps = []
+    if facts.jail.filter != name:
+        steps.append(Step("jail", "filter_egress", (facts.jail.link,), {"code": code, "name": name}))
+    return steps + _jail_steps(want, facts.jail) + _farewells(want, facts.jail)
+
+
+def _jail_steps(want: Wanted, jail: End) -> list[Step]:
+    """The jail's own link; on a wire with others, its neighbours are told of new addresses."""
+    steps = _link_step("jail", jail.link, mac=want.mac, mtu=want.mtu, up=True)
+    new = [address for address in want.addresses if address not in jail.addresses]
+    steps += [Step("jail", "add_address", (jail.link, address), {}) for address in new]
+    if not want.routed:
+        link = jail.link._replace(mac=want.mac, up=True)
+        steps += [Step("announcement", "announce", (link, address.partition("/")[0]), {}) for address in new]
+    return steps + _route_steps("jail", jail, want.routes)
+
+
+def _farewells(want: Wanted, jail: End) -> list[Step]:
+    old = sorted(jail.addresses - set(want.addresses))
+    return [Step("jail", "remove_address", (jail.link, address), {}) for address in old]
+
+
+def _filter(want: Wanted) -> tuple[bytes, str]:
+    """The program that judges what the jail sends; its name holds a digest of it, by which it is known again."""
+    addresses = [address.partition("/")[0] for address in want.addresses]
+    if want.routed:
+        code = source_filter.program(addresses, gateway=GATEWAY4)
+    else:
+        code = neighbour_filter.program(addresses, mac=want.mac)
+    return code, f"{_MARK} {sha256(code).hexdigest()[:16]}{_SHAPED if want.egress else ''}"
+
+
 def _filter_steps(want: Wanted, host: End) -> list[Step]:
-    """The filter's name holds a digest of its program, by which it is known again."""
-    code = source_filter.program([address.partition("/")[0] for address in want.addresses], gateway=GATEWAY4)
-    name = f"{_MARK} {sha256(code).hexdigest()[:16]}{_SHAPED if want.egress else ''}"
+    code, name = _filter(want)
     return [] if host.filter == name else [Step("host", "filter_ingress", (host.link,), {"code": code, "name": name})]
 
 
@@ -312,6 +377,8 @@ def _shaping_steps(want: Wanted, facts: Facts, host: End) -> list[Step]:
 
 
 def _gateways(want: Wanted) -> frozenset[str]:
+    if not want.routed:
+        return frozenset()
     found = [f"{GATEWAY4}/32"] if want.ipv4 else []
     return frozenset(found + ([f"{GATEWAY6}/64"] if want.ipv6 else []))
 
@@ -367,6 +434,8 @@ def _parameters(want: Wanted) -> dict[str, str]:
         from . import bandwidth
 
         values[f"net/ipv6/conf/{bandwidth.shaper_name(want.link)}/disable_ipv6"] = "1"
+    if want.bridge:
+        return {f"{ipv6}/disable_ipv6": "1"}
     if not want.ipv6:
         return {**values, f"{ipv6}/disable_ipv6": "1"}
     return {

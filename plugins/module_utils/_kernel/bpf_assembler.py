@@ -13,7 +13,7 @@ from typing import NamedTuple
 # R0 is the result; a call takes R1 to R5 and spoils them, R6 to R9 survive it; R10 is the end of the stack.
 R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, STACK = range(11)
 
-_WORD, _DOUBLE = 0x61, 0x79
+_WORD, _DOUBLE, _PACKET_WORD = 0x61, 0x79, 0x20
 _STORE_HALF, _STORE_WORD = 0x6B, 0x63
 _MOVE, _MOVE_WORD, _COPY, _ADD, _AND_WORD = 0xB7, 0xB4, 0xBF, 0x07, 0x54
 _JUMP, _CALL, _EXIT = 0x05, 0x85, 0x95
@@ -76,6 +76,13 @@ class Assembler:
     def load_pointer(self, target: int, base: int, offset: int) -> None:
         """Register = the 64 bits that a pointer and an offset lead to."""
         self._append(_DOUBLE, target=target, source=base, offset=offset)
+
+    def load_packet(self, offset: int) -> None:
+        """R0 = the 32 bits of the packet at an offset, in the host's byte order; R6 has to hold the context.
+
+        The program ends there with verdict 0 if the packet is too short. R1 to R5 are spoiled, as by a call.
+        """
+        self._append(_PACKET_WORD, value=offset)
 
     def store_word(self, base: int, offset: int, source: int) -> None:
         """The 32 bits that a pointer and an offset lead to = register."""

@@ -102,6 +102,25 @@ class Connection(TrafficControl):
             peer={"ifname": peer, "net_ns_fd": namespace, "address": mac, "mtu": mtu},
         )
 
+    def create_macvlan(self, name: str, *, parent: rtnetlink.Link, namespace: int, mac: str, mtu: int) -> None:
+        """A macvlan of a link, at once in another network namespace, where macvlans of the same link reach each other.
+
+        KernelError EEXIST where the name is taken there, EBUSY where the parent is a bridge's port.
+        """
+        self._request(
+            "create macvlan of",
+            parent.name,
+            "link",
+            "add",
+            ifname=name,
+            kind="macvlan",
+            link=parent.ifindex,
+            macvlan_mode="bridge",
+            net_ns_fd=namespace,
+            address=mac,
+            mtu=mtu,
+        )
+
     def set_link(
         self,
         link: rtnetlink.Link,
@@ -110,13 +129,25 @@ class Connection(TrafficControl):
         alias: str | None = None,
         mac: str | None = None,
         mtu: int | None = None,
+        master: int | None = None,
     ) -> None:
-        """Change the given properties of a link in one request; the others stay."""
-        options: dict[str, Any] = {"ifalias": alias, "address": mac, "mtu": mtu}
+        """Change the given properties of a link in one request; the others stay.
+
+        ``master`` is the index of a bridge to plug it into, 0 to take it out of one.
+        """
+        options: dict[str, Any] = {"ifalias": alias, "address": mac, "mtu": mtu, "master": master}
         if up is not None:
             options["state"] = "up" if up else "down"
         given = {name: value for name, value in options.items() if value is not None}
         self._request("set", f"link {link.name}", "link", "set", index=link.ifindex, **given)
+
+    def plug_into(self, link: rtnetlink.Link, bridge: str) -> None:
+        """Make a link a port of a bridge, or take it out of the one that it is in where the name is empty."""
+        with rtnetlink.Reader() as reader:
+            found = reader.link(name=bridge) if bridge else None
+        if bridge and found is None:
+            raise KernelError("find bridge", bridge, errno.ENODEV)
+        self.set_link(link, master=found.ifindex if found else 0)
 
     def delete_link(self, name: str, *, expected_alias: str) -> bool:
         """Delete a link that carries our alias; whether there was one. KernelError EPERM where it carries another.

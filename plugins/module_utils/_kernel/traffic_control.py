@@ -38,6 +38,11 @@ class TrafficControl:
         self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", "tc", "add", "clsact", link.ifindex)
         self._classify(link, code, priority=1, name=name, direct_action=True)
 
+    def filter_egress(self, link: Link, *, code: bytes, name: str) -> None:
+        """The same for every packet that a link sends; found again by Reader.egress_filters()."""
+        self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", "tc", "add", "clsact", link.ifindex)
+        self._classify(link, code, priority=1, name=name, parent=rtnetlink.TC_EGRESS, direct_action=True)
+
     def redirect_ingress(self, link: Link, *, to: Link, name: str) -> None:
         """Send what a link receives, and its filter has let pass as unspecified, out of another link.
 
@@ -46,7 +51,16 @@ class TrafficControl:
         action = {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": to.ifindex}
         self._classify(link, _EVERY_PACKET, priority=2, name=name, action=action)
 
-    def _classify(self, link: Link, code: bytes, *, priority: int, name: str, **what: Any) -> None:
+    def _classify(
+        self,
+        link: Link,
+        code: bytes,
+        *,
+        priority: int,
+        name: str,
+        parent: int = rtnetlink.TC_INGRESS,
+        **what: Any,
+    ) -> None:
         program = bpf.load(bpf.SCHED_CLS, code, "jail_ingress")
         try:
             self._request(
@@ -57,7 +71,7 @@ class TrafficControl:
                 "bpf",
                 link.ifindex,
                 handle=1,
-                parent=rtnetlink.TC_INGRESS,
+                parent=parent,
                 prio=priority,
                 protocol=_ETH_P_ALL,
                 fd=program,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from typing import Any, Union
 
@@ -19,7 +20,10 @@ _TEXT_SCHEMA = {"type": "string"}
 
 
 def parse_jail_address(value: Any, place: Place) -> str:
-    """An address for a routed jail with its prefix, which covers this one address: ``10.0.0.1`` is ``10.0.0.1/32``."""
+    """An address of a jail with its prefix: ``10.0.0.1`` is ``10.0.0.1/32``.
+
+    Whether it may stand for more than this one address, as on a wire that is shared with others, is for check() to say.
+    """
     text = _plain(value, place)
     try:
         interface = ip_interface(text)
@@ -28,11 +32,29 @@ def parse_jail_address(value: Any, place: Place) -> str:
     fault = _unusable(interface.ip)
     if fault:
         raise place.error(f"{shown(text)} is {fault}", "give the jail a unicast address of its own")
-    if interface.network.prefixlen != interface.max_prefixlen:
+    network = interface.network
+    if network.version == 4 and network.num_addresses > 2 and interface.ip in (network[0], network[-1]):
         raise place.error(
             f"{shown(text)} stands for a whole network", f"write {interface.ip}/{interface.max_prefixlen}"
         )
     return str(interface)
+
+
+def single(address: str) -> str:
+    """An address of a document as what it is to all others, with the prefix of a single one: ``10.0.0.1/32``."""
+    ip, _unused, _unused = address.partition("/")
+    return f"{ip}/{128 if ':' in ip else 32}"
+
+
+def is_single(address: str) -> bool:
+    """Whether an address of a document says nothing of a network around it."""
+    return address == single(address)
+
+
+def reaches(addresses: Iterable[str], neighbour: str) -> bool:
+    """Whether a neighbour (without prefix) is on the wire of one of these addresses."""
+    ip = ip_address(neighbour)
+    return ip.is_link_local or any(ip in ip_interface(address).network for address in addresses)
 
 
 def parse_address(value: Any, place: Place) -> str:

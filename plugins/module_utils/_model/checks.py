@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .checks_firewall import check_bandwidth, check_firewall, check_forwards
+from .checks_wire import check_wire
 from .defaults import effective
 from .errors import DocumentError
 from .host_paths import is_below
@@ -158,6 +159,7 @@ def _check_ip(document: Mapping[str, Any], place: Place) -> Iterator[DocumentErr
         yield where.at("interface").error(
             f"mode {mode} puts no addresses on a link of the host's", "use mode: shared, or clear interface"
         )
+    yield from check_wire(document, where)
     if mode in ("host", "shared") and ip["admin"]:
         yield where.at("admin").error(f"in mode {mode} the network is the host's", "use mode: vnet, or clear admin")
     if mode == "vnet":

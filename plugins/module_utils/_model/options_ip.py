@@ -54,6 +54,26 @@ IP = Record(
         effect=LIVE,
     ),
     Option(
+        "bridge",
+        LINK_NAME,
+        "Bridge of the host that a jail with O(mode=vnet) is plugged into, instead of being routed to. Its addresses"
+        " then have the prefix of that network, for example V(192.0.2.10/24).",
+        effect=LIVE,
+    ),
+    Option(
+        "parent",
+        LINK_NAME,
+        "Link of the host that a jail with O(mode=vnet) gets a macvlan of, instead of being routed to. Its addresses"
+        " then have the prefix of that network. The host itself does not reach such a jail.",
+        effect=LIVE,
+    ),
+    Option(
+        "gateway",
+        ListOf(ADDRESS, unique=True),
+        "Router of the network that O(bridge) or O(parent) lead to, one for each family.",
+        effect=LIVE,
+    ),
+    Option(
         "interface",
         LINK_NAME,
         "Link of the host that carries the addresses of a jail with O(mode=shared). Without it they have to be the"
@@ -86,5 +106,4 @@ IP = Record(
         " sockets. What leaves the jail is still held to its addresses by the host.",
         default=False,
     ),
-    later=("gateway", "bridge", "parent"),
 )

@@ -57,15 +57,17 @@ def _drift(decisions: Decisions, live: NetworkLive) -> Iterator[str]:
     if _has_wrong_owner(decisions):
         yield "another owner"
     before = effective(decisions.stored)["ip"] if decisions.stored else ip
-    yield from (
-        f"other {name}" for name in ("mac", "routes", "interface", "bandwidth") if before.get(name) != ip.get(name)
-    )
+    yield from (f"other {name}" for name in _COMPARED if before.get(name) != ip.get(name))
     if ip["mode"] == "shared" and _is_another_order(before["addresses"], ip["addresses"]):
         yield "other order of addresses"
     if "mtu" in before and "mtu" not in ip:
         yield "mtu of the kernel"
     if not live.up:
         yield "incomplete"
+
+
+# What is not looked at in the live state by itself, but only as whole or not.
+_COMPARED = ("mac", "routes", "interface", "bandwidth", "bridge", "parent", "gateway")
 
 
 def _is_another_order(before: list[str], after: list[str]) -> bool:

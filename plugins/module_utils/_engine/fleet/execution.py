@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 
 from ..._kernel import links
+from ..._model.addresses import single
 from ..._model.document import effective
 from .. import allocations, apply, network, store
 from . import strays
@@ -53,7 +54,7 @@ def _verify(job: Job) -> None:
 def _vacate(job: Job, means: Means) -> None:
     """Take addresses from a jail that another one of the task is to have, before that one gets them."""
     present = job.live.network.addresses if job.live.network else ()
-    kept = [address for address in present if means.taken.get(address, job.name) == job.name]
+    kept = [address for address in present if means.taken.get(single(address), job.name) == job.name]
     if job.goes or len(kept) == len(present):
         return
     in_force = effective(job.live.started or job.stored or {})

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..._model.addresses import single
 from .. import places, store
 from .failures import EXPECTED
 
@@ -43,7 +44,7 @@ class Neighbours:
 def addresses(documents: Documents) -> dict[str, str]:
     """Which jail each address belongs to, as far as documents say."""
     return {
-        address: name
+        single(address): name
         for name, document in documents.items()
         if document.get("ip", {}).get("mode") != "none"
         for address in document.get("ip", {}).get("addresses", ())

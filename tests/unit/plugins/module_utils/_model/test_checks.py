@@ -89,3 +89,26 @@ def test_all_complaints_come_at_once_and_each_has_the_prefix():
         "jails[3].ip.addresses",
         "jails[3].caps.keep[0]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ip", "message"),
+    [
+        ({"addresses": ["10.0.0.5/24"]}, "ip.addresses[0]: '10.0.0.5/24' stands for a whole network"),
+        ({"addresses": ["10.0.0.5"], "gateway": ["10.0.0.1"]}, "ip.gateway: a routed jail's gateway is its host"),
+        ({"bridge": "br0", "parent": "eth0"}, "ip.parent: the jail is already on a bridge"),
+        ({"bridge": "br0", "gateway": ["10.0.1.1"]}, "ip.gateway[0]: 10.0.1.1 is in the network of none"),
+        ({"bridge": "br0", "gateway": ["10.0.0.1", "10.0.0.2"]}, "ip.gateway[1]: there is a gateway of that family"),
+        ({"parent": "eth0", "admin": True}, "ip.parent: the host cannot hold a jail to its addresses there"),
+        ({"mode": "none", "bridge": "br0", "addresses": []}, "ip.bridge: mode none has no interface"),
+    ],
+)
+def test_what_a_wire_cannot_be_is_refused(ip, message):
+    document = {"name": "web1", "ip": {"mode": "vnet", "addresses": ["10.0.0.5/24"], **ip}}
+    assert message in str(next(iter(check(normalise(document, jail="web1")))))
+
+
+@pytest.mark.parametrize("gateway", [[], ["10.0.0.1"], ["10.0.0.1", "fd00::1"], ["fe80::1"]])
+def test_a_gateway_is_on_the_wire(gateway):
+    ip = {"mode": "vnet", "bridge": "br0", "addresses": ["10.0.0.5/24", "fd00::5/64"], "gateway": gateway}
+    assert not list(check(normalise({"name": "web1", "ip": ip}, jail="web1")))

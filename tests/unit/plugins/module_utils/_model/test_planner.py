@@ -422,4 +422,5 @@ def test_a_stuck_jail_can_be_tried_to_stop_again_and_its_document_be_changed():
 
 def test_a_document_that_cannot_be_is_refused_before_anything_is_planned():
     assert "depends[0]: a jail cannot depend on itself" in refusal(wanted(depends=[JAIL]), STORED, RUNNING)
-    assert "ip.bridge: is not available yet" in refusal(wanted(ip={"bridge": "br0"}), STORED, RUNNING)
+    refused = refusal(wanted(ip={"bridge": "br0", "parent": "eth0"}), STORED, RUNNING)
+    assert "ip.parent: the jail is already on a bridge" in refused
