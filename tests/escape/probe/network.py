@@ -10,10 +10,12 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 import subprocess
 import time
 
 from attack import Facts, Refused, any_of, attack
+from syscalls import syscall
 
 _AF_VSOCK, _AF_ALG, _AF_XDP, _AF_KEY, _NETLINK_AUDIT = 40, 38, 44, 15, 9
 _USUAL_FAMILIES = frozenset({1, 2, 10, 16})
@@ -262,6 +264,41 @@ def sniff_traffic_of_others(facts: Facts) -> str:
     if facts["secret"].encode() in heard:
         return "heard it"
     raise Refused(f"{len(heard)} bytes, nothing of others")
+
+
+@attack(errno.EBADF, errno.EINVAL)
+def take_programs_off_the_group(facts: Facts) -> list[str]:
+    """The programs that hold a jail on the host's stack to its addresses (bpf(2))."""
+    group = os.open("/sys/fs/cgroup", os.O_RDONLY | os.O_DIRECTORY)
+    query, detach, attach, next_id = 16, 9, 8, 11
+
+    def bpf(command: int, *fields: int) -> None:
+        attributes = struct.pack(f"={len(fields)}I", *fields).ljust(64, b"\0")
+        syscall("bpf", command, attributes, len(attributes))
+
+    return any_of(
+        {
+            "query": lambda: bpf(query, group, 8),
+            "detach": lambda: bpf(detach, group, 0, 8),
+            "attach": lambda: bpf(attach, group, 0, 8, 1),
+            "enumerate": lambda: bpf(next_id, 0),
+        },
+        _NO | {errno.EBADF, errno.EINVAL},
+    )
+
+
+@attack(errno.ENOENT)
+def end_connections_of_others(facts: Facts) -> None:
+    """SOCK_DESTROY of sock_diag(7), for the service on the host's loopback."""
+    port = facts["host_port"]
+    loopback = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
+    request = struct.pack("=BBBxI", socket.AF_INET, 6, 0, 0xFFFFFFFF)
+    request += struct.pack("!HH", port, 0) + loopback + bytes(16) + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as made:
+        made.send(struct.pack("=IHHII", 16 + len(request), 21, 0x05, 1, 0) + request)
+        code = struct.unpack_from("=i", made.recv(4096), 16)[0]
+    if code:
+        raise OSError(-code, os.strerror(-code))
 
 
 @attack()
