@@ -179,7 +179,7 @@ def _sent_on(family: int, key: Expression, place: str) -> Iterator[list[Statemen
 
 
 def _masquerading() -> Iterator[list[Statement]]:
-    """What a jail sends to a port that leads to itself comes from the host: it would drop packets from its own address."""
+    """What a jail sends to a port that leads back to it comes from the host: packets from its own address it drops."""
     pair = nft.concatenated(nft.meta("iifname"), nft.meta("oifname"))
     forwarded = nft.match(nft.conntrack("status"), "dnat", "in")
     yield [forwarded, nft.match(pair, "@hairpin"), nft.MASQUERADE]
