@@ -9,10 +9,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import execution, plan_file
-from .planning import plan_task
+from . import strays
+from .planning import Planned, plan_task
 from .result import result_of
-from .task import read_task
+from .task import Task, read_task
 
 
 def converge(parameters: Mapping[str, Any], *, check: bool, with_diff: bool) -> dict[str, Any]:
@@ -21,17 +21,43 @@ def converge(parameters: Mapping[str, Any], *, check: bool, with_diff: bool) -> 
     Refusal: nothing was begun. A jail's failure is in its row, and the others are done.
     """
     mode, path = parameters["mode"], parameters["plan"]
-    content = plan_file.read(path) if mode == "apply" else None
-    task = plan_file.task_of(content) if content else read_task(parameters)
-    if mode == "validate":
-        return {"changed": False, "failed": False}
-    planned = plan_task(task, parallel=parameters["parallel"] or len(os.sched_getaffinity(0)))
-    if content:
-        plan_file.refuse_drift(content, planned)
-    foreseen = check or mode == "plan"
-    if not foreseen:
+    shown = {"with_diff": with_diff, "verbose": parameters["verbose_results"]}
+    parallel = parameters["parallel"] or len(os.sched_getaffinity(0))
+    if mode == "apply":
+        planned = _planned_before(path, parallel)
+    else:
+        task = read_task(parameters)
+        if mode == "validate":
+            return {"changed": False, "failed": False}
+        planned = plan_task(task, parallel=parallel)
+    if mode == "plan":
+        if not check:
+            _write_plan(path, task, planned)
+        return {**result_of(planned, foreseen=True, **shown), "plan": path}
+    if not check:
+        _carry_out(planned)
+    return result_of(planned, foreseen=check, **shown)
+
+
+def _planned_before(path: str, parallel: int) -> Planned:
+    from . import plan_file
+
+    content = plan_file.read(path)
+    planned = plan_task(plan_file.task_of(content), parallel=parallel)
+    plan_file.refuse_drift(content, planned)
+    return planned
+
+
+def _write_plan(path: str, task: Task, planned: Planned) -> None:
+    from . import plan_file
+
+    plan_file.write(path, task, planned)
+
+
+def _carry_out(planned: Planned) -> None:
+    # Here and not above: most runs change nothing, and compile what they import anew each time.
+    if any(job.changes for job in planned.jobs.values()):
+        from . import execution
+
         execution.carry_out(planned.jobs, planned.means)
-    elif not check:
-        plan_file.write(path, task, planned)
-    result = result_of(planned, foreseen=foreseen, with_diff=with_diff, verbose=parameters["verbose_results"])
-    return {**result, "plan": path} if mode == "plan" else result
+    strays.remove_locks()

@@ -11,12 +11,11 @@ from ..._kernel import links
 from ..._model.addresses import single
 from ..._model.document import effective
 from .. import allocations, apply, network, store
-from . import strays
 from .change import Change
 from .failures import EXPECTED
 from .jobs import Job, Jobs
+from .means import Means
 from .removal import Removal
-from .wave import Means
 
 _TOGETHER = 64
 
@@ -40,7 +39,6 @@ def carry_out(jobs: Jobs, means: Means) -> None:
         Change(jobs, names, means).run()
     for job in changed:
         _verify(job)
-    strays.remove_locks()
 
 
 def _verify(job: Job) -> None:

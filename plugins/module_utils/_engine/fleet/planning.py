@@ -17,11 +17,11 @@ from ..errors import EngineError
 from ..host_facts import HostFacts
 from .failures import EXPECTED, failure_of
 from .jobs import Job, Jobs, look_around, plan_all
+from .means import Means
 from .neighbours import Neighbours, addresses
 from .order import Order
 from .refusal import Mistake, Refusal
 from .task import Task
-from .wave import Means
 
 _RUNNING = ("running", "frozen")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ..._kernel import files
 from ..._model.actions import Action
@@ -18,21 +17,9 @@ from ..host_facts import HostFacts
 from . import workers
 from .failures import EXPECTED
 from .jobs import Job, Jobs, look_around, plan_all
-from .neighbours import Neighbours
-from .order import Order
+from .means import Means
 
 _LOCK_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Means:
-    """With what plans are carried out; ``taken`` is that of HostFacts."""
-
-    order: Order
-    neighbours: Neighbours
-    taken: dict[str, str]
-    apply_mode: str
-    parallel: int
 
 
 class Wave:
