@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible import constants as C
@@ -52,21 +52,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         return result
 
     def _faults(self, own: Call, variables: Mapping[str, Any]) -> list[Fault]:
-        def foresee() -> Iterable[Call]:
+        alone = self._task.loop is None
+
+        def foresee() -> list[Call]:
+            hosts = [own.host] if self._task.run_once else variables["ansible_play_hosts_all"]
             try:
-                hosts = [own.host] if self._task.run_once else list(variables["ansible_play_hosts_all"])
-                return list(OtherHosts(self._task, self._templar, self._loader, variables).calls(hosts))
+                others = OtherHosts(self._task, self._templar, self._loader, variables)
+                return list(others.calls(hosts, {own.host: own} if alone else {}))
             except Exception as error:
                 # The inside of a core to come may look different: that must not keep anybody's jails from being run.
                 Display().warning(
-                    f"jail_fleet: only the documents of this host are checked before the first change: {error}"
+                    f"jail_fleet: other hosts' documents are not checked before the first change: {error}"
                 )
-                return []
+                return [own]
 
         # The directory is the run's own, made by the process that all workers are forked from, and removed at its end.
         verdict = Verdict(os.path.join(C.DEFAULT_LOCAL_TMP, f"jail_fleet-{self._task._uuid}"))
         try:
-            return verdict.faults(own, foresee, alone=self._task.loop is None)
+            return verdict.faults(own, foresee, alone=alone)
         except ImportError as error:
             raise AnsibleActionFail(_missing_library(error)) from error
 

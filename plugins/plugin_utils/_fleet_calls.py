@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -28,7 +29,7 @@ class Call:
     target: str
     arguments: Mapping[str, Any]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Equal for calls that ask for the same."""
         text = json.dumps([self.target, self.arguments], sort_keys=True, default=str)
@@ -70,11 +71,11 @@ class OtherHosts:
             task.get_ds(), block=task._parent, role=task._role, variable_manager=self._manager, loader=loader
         )
 
-    def calls(self, hosts: list[str]) -> Iterator[Call]:
-        """The calls of those hosts that the task will run for, several for a loop."""
+    def calls(self, hosts: Iterable[str], known: Mapping[str, Call]) -> Iterator[Call]:
+        """The calls of those hosts that the task will run for, several for a loop; some may be known already."""
         for name in hosts:
             try:
-                yield from self._calls_of(name)
+                yield from [known[name]] if name in known else self._calls_of(name)
             except AnsibleError as error:
                 Display().vvv(f"jail_fleet: the arguments of host {name} cannot be known yet: {error}")
 

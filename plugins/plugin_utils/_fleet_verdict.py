@@ -54,8 +54,8 @@ class Verdict:
     def faults(self, own: Call, foresee: Callable[[], Iterable[Call]], *, alone: bool) -> list[Fault]:
         """All faults of the play, those of the own host first.
 
-        ``foresee`` gives the calls of all hosts, the own one among them or not. ``alone`` says that a host has a single
-        call, so that the own one replaces what was foreseen.
+        ``foresee`` gives the calls of all hosts, the own one among them unless it was not foreseen. ``alone`` says that
+        a host has a single call, so that the own one replaces what was judged for it before.
         """
         with self._lock.open("w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -63,7 +63,7 @@ class Verdict:
             calls = [own]
             if judged is None:
                 judged = {}
-                calls = _with_own(list(foresee()), own, alone=alone)
+                calls = [*foresee(), own]
             if own.digest not in judged.get(own.host, {}):
                 self._judge(calls, judged, replaced=own if alone else None)
         faults = [Fault(host, *said) for host, calls in judged.items() for found in calls.values() for said in found]
@@ -75,18 +75,14 @@ class Verdict:
             judged.pop(replaced.host, None)
             taken = {address: entry for address, entry in taken.items() if entry[0] != replaced.target}
         for call in calls:
+            if call.digest in judged.get(call.host, {}):
+                continue
             members, errors = read_documents(call.arguments)
             errors += across({call.target: members}, taken).get(call.target, [])
             said = [[error.jail, error.path, error.message, error.remedy] for error in errors]
             judged.setdefault(call.host, {})[call.digest] = said
         self._taken.write_text(json.dumps(taken), encoding="utf-8")
         self._judged.write_text(json.dumps(judged), encoding="utf-8")
-
-
-def _with_own(foreseen: list[Call], own: Call, *, alone: bool) -> list[Call]:
-    """What was foreseen, in its order, with the own call as it is."""
-    calls = [own if alone and call.host == own.host else call for call in foreseen]
-    return calls if own in calls else [*calls, own]
 
 
 def _load(path: Path) -> Any:
