@@ -344,6 +344,27 @@ EXAMPLES = r"""
     jail: web1
     mtu: 1400
 
+- name: The host's port 8080 leads to the jail's web server, and nothing else reaches the jail
+  hosting.jails.jail_ip:
+    jail: web1
+    forwards:
+      - {port: 8080, to: 80}
+    firewall:
+      inbound:
+        policy: drop
+        rules:
+          - {protocol: tcp, ports: [80]}
+
+- name: A private address that reaches the Internet, but no mail servers, with 10 Mbit/s
+  hosting.jails.jail_ip:
+    jail: web1
+    masquerade: true
+    bandwidth: {egress: 10M}
+    firewall:
+      outbound:
+        rules:
+          - {protocol: tcp, ports: [25], action: reject}
+
 - name: A batch job that reaches nobody
   hosting.jails.jail_ip:
     jail: batch1
