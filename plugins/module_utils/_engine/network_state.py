@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._kernel import files, namespaces, neighbour_filter, source_filter, sysctls
+from .._kernel import files, namespaces, source_filter, sysctls
 from .._kernel.namespace_owner import owner
 from .._kernel.rtnetlink import (
     ROUTE_PROTOCOL,
@@ -357,6 +357,8 @@ def _filter(want: Wanted) -> tuple[bytes, str]:
     if want.routed:
         code = source_filter.program(addresses, gateway=GATEWAY4)
     else:
+        from .._kernel import neighbour_filter
+
         code = neighbour_filter.program(addresses, mac=want.mac)
     return code, f"{_MARK} {sha256(code).hexdigest()[:16]}{_SHAPED if want.egress else ''}"
 

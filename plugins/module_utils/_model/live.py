@@ -39,8 +39,8 @@ class Live:
     controller for, so that they never count as drift. ``rootfs`` is the canonical source that the root file system was
     made from, ``previous`` that of the one that was kept at its last reset. ``restart_pending`` says that the engine
     died between the stop and the start of a restart. ``firewall`` is what is wrong with what the jail has in the host's
-    packet filter, a few words each, and None where no jail of the host has anything there. ``detail`` says more about the
-    state, for people.
+    packet filter, a few words each, and None where no jail of the host has anything there. ``detail`` says more about
+    the state, for people.
     """
 
     state: str = "absent"

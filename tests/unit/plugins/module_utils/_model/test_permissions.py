@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
-from ansible_collections.hosting.jails.plugins.module_utils._model.permissions import PERMISSIONS, denial_of, parse_allow
+from ansible_collections.hosting.jails.plugins.module_utils._model.permissions import (
+    PERMISSIONS,
+    denial_of,
+    parse_allow,
+)
 from ansible_collections.hosting.jails.plugins.module_utils._model.place import Place
 from ansible_collections.hosting.jails.plugins.module_utils._model.profiles import CAPABILITIES
 
