@@ -24,7 +24,7 @@ from .._kernel.errors import KernelError
 from .._kernel.rtnetlink import Reader
 from .._model.live import NetworkLive
 from .._model.profiles import privileges_of
-from . import shared_addresses, status
+from . import shared_addresses, status, store
 from .errors import EngineError
 from .network_state import canonical_prefix
 from .shared_addresses import Carrier, ip_of
@@ -61,6 +61,13 @@ def _held(document: Mapping[str, Any], addresses: tuple[str, ...]) -> Held:
     )
 
 
+def _with_caps_in_force(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Addresses change while a jail runs; what its root may do with them does by a restart, like all else of caps."""
+    jail = document["name"]
+    started = store.read_started(jail, document) if status.group(jail).exists() else None
+    return {**document, "caps": started["caps"], "init": started["init"]} if started else document
+
+
 def _abilities(jail: str) -> cgroup_bpf.Abilities:
     try:
         return cgroup_bpf.abilities()
@@ -75,7 +82,7 @@ def _abilities(jail: str) -> cgroup_bpf.Abilities:
 
 def observe(document: Mapping[str, Any], links: Reader | None = None) -> NetworkLive | None:
     """What a jail has of what its document asks for, None where that is nothing."""
-    want = wanted(document)
+    want = wanted(_with_caps_in_force(document))
     reader = links or Reader()
     try:
         carried = shared_addresses.look(want.jail, want.addresses, want.interface, reader)
@@ -105,7 +112,7 @@ def ensure(document: Mapping[str, Any], index: int) -> bool:
     New addresses are there before the programs allow them, and old ones go when no program allows them any more.
     EngineError for a link that does not exist or that cannot carry them.
     """
-    want = wanted(document)
+    want = wanted(_with_caps_in_force(document))
     carrier = Carrier(want.jail, index, want.interface)
     changed = False
     for _unused in range(_ROUNDS):

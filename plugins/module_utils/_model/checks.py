@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .checks_firewall import check_bandwidth, check_firewall, check_forwards
 from .checks_wire import check_wire
 from .defaults import effective
 from .errors import DocumentError
 from .host_paths import is_below
+from .options_firewall import filters
 from .place import Place
 from .profiles import privileges_of
+
+# Each is a few compares in programs that the kernel verifies when a jail starts; jumps in them reach 32,767 of those.
+_MOST_HELD = 512
 
 Check = Callable[[Mapping[str, Any], Place], Iterator[DocumentError]]
 
@@ -155,6 +158,8 @@ def _check_ip(document: Mapping[str, Any], place: Place) -> Iterator[DocumentErr
     mode = ip["mode"]
     if mode in ("vnet", "shared") and not ip["addresses"]:
         yield where.at("addresses").error(f"mode {mode} needs at least one address", "write 10.20.0.11/32, say")
+    if mode == "shared" and len(ip["addresses"]) > _MOST_HELD:
+        yield where.at("addresses").error(f"mode shared holds a jail to {_MOST_HELD} at most", "use mode: vnet")
     if mode != "shared" and ip.get("interface"):
         yield where.at("interface").error(
             f"mode {mode} puts no addresses on a link of the host's", "use mode: shared, or clear interface"
@@ -169,6 +174,14 @@ def _check_ip(document: Mapping[str, Any], place: Place) -> Iterator[DocumentErr
             yield where.at(name).error(
                 f"mode {mode} has no interface of the jail's own", f"use mode: vnet, or clear {name}"
             )
+
+
+def _check_rules(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
+    ip = document["ip"]
+    if ip["forwards"] or ip["masquerade"] or ip["bandwidth"] or filters(ip):
+        from .checks_firewall import check_rules  # Most jails have none.
+
+        yield from check_rules(document, place)
 
 
 def _check_caps(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
@@ -188,8 +201,6 @@ _CHECKS: tuple[Check, ...] = (
     _check_depends,
     _check_hooks,
     _check_ip,
-    check_forwards,
-    check_firewall,
-    check_bandwidth,
+    _check_rules,
     _check_caps,
 )

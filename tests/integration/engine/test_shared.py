@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -85,9 +86,11 @@ def test_the_first_process_of_a_jail_is_held() -> None:
     server = host.server(80, "0.0.0.0")
     with host.jail(A, A4, init="none", command=server):
         assert host.ask(A4, 80) == A4
-    wrong = host.server(80, HOST4)
-    with pytest.raises(EngineError, match="ended at once"), host.jail(A, A4, init="none", command=wrong):
-        pass
+    for address in (HOST4, B4):
+        # It binds at once, or after the moment that a start is watched for.
+        with contextlib.suppress(EngineError), host.jail(A, A4, init="none", command=host.server(80, address)) as jail:
+            jails.wait_until(lambda: jail.state == "failed", what="the server to fail")
+            assert "Cannot assign requested address" in jail.log()
 
 
 def test_a_jail_has_nothing_else_of_the_hosts_network() -> None:
@@ -385,3 +388,13 @@ def test_observation_needs_no_pyroute2(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pyroute2", None)
         assert not jail.converge()["changed"]
         monkeypatch.undo()
+
+
+def test_other_capabilities_wait_for_a_restart() -> None:
+    with host.jail(A, A4) as jail:
+        assert jail.converge(part="caps", caps={"drop": ["NET_BIND_SERVICE"]})["restart_required"]
+        assert not jail.converge()["changed"]
+        assert host.bound(jail, "0.0.0.0", 80) == A4
+        jail.converge(apply="restart")
+        assert host.bound(jail, "0.0.0.0", 80) == "EACCES"
+        assert not jail.converge()["changed"]

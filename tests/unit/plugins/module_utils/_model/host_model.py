@@ -65,6 +65,6 @@ def _network(full: dict[str, Any]) -> NetworkLive:
     return NetworkLive(
         mode=ip["mode"],
         addresses=tuple(ip["addresses"]),
-        mtu=ip.get("mtu", 1500),
-        own_user_namespace=owns_network(full),
+        mtu=None if ip["mode"] == "shared" else ip.get("mtu", 1500),
+        own_user_namespace=None if ip["mode"] == "shared" else owns_network(full),
     )

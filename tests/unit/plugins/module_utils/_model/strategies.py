@@ -61,6 +61,9 @@ networks = st.one_of(
             "bandwidth": st.sampled_from([{"ingress": "10M"}, {"egress": 5000000}]),
         },
     ),
+    st.fixed_dictionaries(
+        {"mode": st.just("shared"), "addresses": addresses.filter(bool), "interface": st.just("eth0")}
+    ),
     st.fixed_dictionaries({"mode": st.sampled_from(["none", "host"])}),
 )
 privileges = st.fixed_dictionaries(

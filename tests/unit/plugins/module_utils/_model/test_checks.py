@@ -14,6 +14,9 @@ def complaints(raw, prefix=""):
     return [str(error) for error in check(normalise(raw, jail="web1"), prefix=prefix)]
 
 
+SHARED = {"mode": "shared", "interface": "eth0", "addresses": ["10.0.0.1"]}
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -45,6 +48,21 @@ def test_what_fits_together_is_accepted(raw):
         ({"ip": {"addresses": ["10.0.0.1"]}}, "ip.addresses: mode none has no interface of the jail's own"),
         ({"ip": {"mode": "host", "mtu": 1500}}, "ip.mtu: mode host has no interface"),
         ({"ip": {"mode": "host"}, "sysctls": {"net.core.somaxconn": 1}}, "sysctls['net.core.somaxconn']: "),
+        ({"ip": {"mode": "shared", "interface": "eth0"}}, "ip.addresses: mode shared needs at least one address"),
+        ({"ip": {**SHARED, "mtu": 1500}}, "ip.mtu: mode shared has no interface of the jail's own"),
+        ({"ip": {**SHARED, "mac": "02:00:00:00:00:01"}}, "ip.mac: mode shared has no interface"),
+        (
+            {"ip": {**SHARED, "routes": [{"to": "default", "via": "10.0.0.2"}]}},
+            "ip.routes: mode shared has no interface",
+        ),
+        ({"ip": {**SHARED, "addresses": ["10.0.0.5/24"]}}, "ip.addresses[0]: "),
+        ({"ip": {**SHARED, "mode": "vnet"}}, "ip.interface: mode vnet puts no addresses on a link of the host's"),
+        ({"ip": {"interface": "eth0"}}, "ip.interface: mode none puts no addresses on a link"),
+        ({"ip": SHARED, "sysctls": {"net.ipv4.ip_forward": "1"}}, "with ip.mode: shared this is the host's own sysctl"),
+        (
+            {"ip": {**SHARED, "addresses": [f"fd00::{number:x}" for number in range(1, 514)]}},
+            "ip.addresses: mode shared holds a jail to 512 at most",
+        ),
         ({"mounts": [{"source": "/a", "target": "/"}]}, "mounts[0].target: the root is what rootfs is for"),
         ({"mounts": [{"source": "/a", "target": "/proc/1"}]}, "mounts[0].target: /proc is the engine's own"),
         ({"mounts": [{"source": "/a", "target": "/sys"}]}, "mounts[0].target: /sys is the engine's own"),

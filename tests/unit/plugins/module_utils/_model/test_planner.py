@@ -298,6 +298,51 @@ def test_a_running_jail_keeps_its_network_until_it_restarts_without():
     assert kinds(plan(wanted(part="ip", **given), STORED, STOPPED)) == ["document.write", "network.remove"]
 
 
+SHARED = {"mode": "shared", "interface": "eth0", "addresses": ["10.20.0.11/32", "10.20.0.12/32"]}
+SHARING = NetworkLive(mode="shared", addresses=("10.20.0.11/32", "10.20.0.12/32"))
+
+
+def sharing(**ip):
+    """A jail on the host's stack that runs, and its document."""
+    document = {**STORED, "ip": {**SHARED, **ip}}
+    return document, replace(RUNNING, started=effective(document), network=SHARING)
+
+
+@pytest.mark.parametrize("mode", ["shared", "host"])
+def test_from_its_own_network_to_the_hosts_a_jail_comes_by_a_restart(mode):
+    given = {"mode": "host", "addresses": []} if mode == "host" else SHARED
+    planned = plan(wanted(part="ip", ip=given), STORED, RUNNING)
+    assert kinds(planned) == ["document.write", "option.defer"]
+    assert planned.reasons[0].startswith("ip.mode: 'vnet' -> ")
+
+
+def test_a_jail_on_the_hosts_stack_is_held_to_it_or_let_go_by_a_restart():
+    document, running = sharing()
+    planned = plan(
+        wanted(part="ip", ip={"mode": "host", "addresses": [], "interface": ""}), document, running, "restart"
+    )
+    assert kinds(planned) == ["document.write", "jail.stop", "network.remove", "jail.start"]
+
+
+def test_addresses_and_link_of_a_jail_on_the_hosts_stack_are_changed_live():
+    document, running = sharing()
+    for ip, summary in (
+        ({"addresses": ["10.20.0.11", "10.20.0.13"]}, "+10.20.0.13/32, -10.20.0.12/32"),
+        ({"addresses": ["10.20.0.12", "10.20.0.11"]}, "other order of addresses"),
+        ({"interface": "eth1"}, "other interface"),
+    ):
+        planned = plan(wanted(part="ip", ip=ip), document, running)
+        assert kinds(planned) == ["document.write", "network.change"]
+        assert planned.actions[1].summary == summary
+        assert not planned.restart_required
+
+
+def test_other_capabilities_change_nothing_about_a_shared_network():
+    document, running = sharing()
+    planned = plan(wanted(part="caps", caps={"keep": ["NET_RAW"]}), document, running, "restart")
+    assert kinds(planned) == ["document.write", "jail.stop", "jail.start"]
+
+
 def test_a_network_gets_its_new_owner_between_stop_and_start():
     network = replace(NETWORK, own_user_namespace=False)
     task = wanted(part="caps", caps={"profile": "vps"})
