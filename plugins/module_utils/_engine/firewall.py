@@ -12,9 +12,7 @@ along; the next run about any jail that has some makes the whole table anew, fro
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .._kernel import files, nftables
@@ -25,46 +23,11 @@ from .._model.errors import DocumentError
 from .._model.plan_firewall import has_rules, in_force
 from . import allocations, places, status, store
 from .errors import EngineError
+from .firewall_state import contents_of, read
 from .host_facts import NOTHING_KNOWN, HostFacts
 
 if TYPE_CHECKING:
-    from .firewall_changes import Installed
     from .firewall_contents import Contents
-
-_TABLE = "hosting_jails"
-
-
-class Table:
-    """Our table as it is now, read once, and only as far as somebody asks: for who looks at many jails."""
-
-    @cached_property
-    def exists(self) -> bool:
-        """Whether any jail has anything there."""
-        return nftables.has_table(_TABLE)
-
-    @cached_property
-    def installed(self) -> Installed | None:
-        """All that is in it."""
-        return _read()
-
-
-def observe(jail: str, document: Mapping[str, Any] | None, facts: HostFacts = NOTHING_KNOWN) -> tuple[str, ...] | None:
-    """What is wrong with what a jail has in the table; None where no jail has anything there. Changes nothing.
-
-    ``document`` is the effective one whose rules are meant to hold, see in_force(). A jail that needs nothing and was
-    never given anything costs a question to the kernel.
-    """
-    table = facts.table or Table()
-    marked = os.path.exists(places.rules(jail))
-    wants = document is not None and has_rules(document, beside_others=table.exists)
-    if document is None or not wants:
-        return ("leftovers",) if marked else (() if table.exists else None)
-    from . import firewall_changes
-
-    allocation = facts.find(jail)
-    if allocation is None:
-        return ("its rules",)
-    return firewall_changes.drift(table.installed, jail, _contents(document, allocation))
 
 
 def preflight(document: Mapping[str, Any], facts: HostFacts = NOTHING_KNOWN) -> None:
@@ -90,7 +53,7 @@ def ensure(document: Mapping[str, Any], allocation: Allocation) -> None:
 
 def ensure_all(wanted: Mapping[str, tuple[Mapping[str, Any], Allocation]]) -> None:
     """The same for many jails in one transaction."""
-    _change({jail: _contents(document, allocation) for jail, (document, allocation) in wanted.items()})
+    _change({jail: contents_of(document, allocation) for jail, (document, allocation) in wanted.items()})
 
 
 def remove(jail: str) -> None:
@@ -112,7 +75,7 @@ def _change(wanted: Mapping[str, Contents]) -> None:
     from .firewall_table import TARGET
 
     with files.Lock(f"{places.RUNTIME}/.firewall.lock", timeout=60.0):
-        installed = _read()
+        installed = read()
         if installed is None or not installed.sound:
             whole = {**_of_all_jails(), **wanted}
             commands = firewall_changes.rebuilding(whole, exists=installed is not None)
@@ -141,19 +104,6 @@ def _unmark(jails: Iterable[str]) -> None:
         files.remove_file(places.rules(jail))
 
 
-def _read() -> Installed | None:
-    from . import firewall_changes
-
-    objects = nftables.read_table(_TABLE)
-    return None if objects is None else firewall_changes.parse(objects)
-
-
-def _contents(document: Mapping[str, Any], allocation: Allocation) -> Contents:
-    from .firewall_contents import contents
-
-    return contents(document, allocation.interface)
-
-
 def _of_all_jails() -> dict[str, Contents]:
     """What the documents of all jails ask for; one that is damaged asks for nothing."""
     found: dict[str, Contents] = {}
@@ -162,7 +112,7 @@ def _of_all_jails() -> dict[str, Contents]:
         with contextlib.suppress(EngineError, DocumentError, KernelError):
             document = _in_force(jail)
             if jail in known and has_rules(document, beside_others=True):
-                found[jail] = _contents(document, known[jail])
+                found[jail] = contents_of(document, known[jail])
     return found
 
 

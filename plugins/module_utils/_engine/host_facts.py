@@ -14,7 +14,7 @@ from .._model.allocation import Allocation
 from . import allocations
 
 if TYPE_CHECKING:
-    from .firewall import Table
+    from .firewall_state import Table
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from .._kernel.cgroup_limits import KNOBS
 from .._model.document import effective
 from .._model.live import Live
 from .._model.plan_firewall import in_force
-from . import firewall, limits, network, status, store
+from . import firewall_state, limits, network, status, store
 from .host_facts import NOTHING_KNOWN, HostFacts
 from .rootfs import directories, manifests
 
@@ -24,7 +24,7 @@ def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NO
         return Live(
             network=network.observe(name, links=facts.links),
             rootfs=_source(name),
-            firewall=firewall.observe(name, None, facts),
+            firewall=firewall_state.observe(name, None, facts),
         )
     full = effective(document) if document else None
     run_state = status.run_state_of(name, state)
@@ -37,7 +37,7 @@ def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NO
         network=network.observe(name, full, links=facts.links),
         rootfs=_source(name),
         previous=_previous(name),
-        firewall=firewall.observe(name, in_force(full, started) if full else None, facts),
+        firewall=firewall_state.observe(name, in_force(full, started) if full else None, facts),
         restart_pending=status.awaits_restart(state),
         detail=state.message if state and run_state in ("failed", "stuck") else "",
     )

@@ -5,8 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 """nf_tables, through nft(8) with JSON in and JSON out (libnftables-json(5)): each call is one atomic transaction.
 
-Whether a table is there at all is asked of the kernel itself, in a fraction of a millisecond; a process is started
-only for those that are.
+A process is started only for a table that is there, which ``nfnetlink`` says.
 """
 
 from __future__ import annotations
@@ -14,24 +13,16 @@ from __future__ import annotations
 import errno
 import json
 import os
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import KernelError
-from .netlink import Netlink, pack
+from .nfnetlink import has_table
 
 Command = Mapping[str, Any]
 
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 _TIMEOUT_SECONDS = 60
-
-_NETLINK_NETFILTER = 12
-_NFNL_SUBSYS_NFTABLES = 10
-_NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE = (_NFNL_SUBSYS_NFTABLES << 8 | kind for kind in (0, 1))
-_NFPROTO_INET = 1
-_NFTA_TABLE_NAME = 1
-_NFGENMSG = struct.Struct("!BBH")
 
 
 class Refused(KernelError):
@@ -49,26 +40,6 @@ class Refused(KernelError):
 def is_available() -> bool:
     """Whether nft is installed."""
     return bool(_program())
-
-
-def has_table(name: str) -> bool:
-    """Whether the network namespace that we are in has a table of that name of the family ``inet``."""
-    request = _NFGENMSG.pack(_NFPROTO_INET, 0, 0) + pack([(_NFTA_TABLE_NAME, name.encode() + b"\0")])
-    try:
-        asking = Netlink(_NETLINK_NETFILTER, "nfnetlink")
-    except KernelError as error:
-        if error.errno == errno.EPROTONOSUPPORT:
-            return False  # a kernel without nf_tables
-        raise
-    try:
-        asking.ask(_NFT_MSG_GETTABLE, 0, request, _NFT_MSG_NEWTABLE, f"table inet {name}")
-    except KernelError as error:
-        if error.errno in (errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP):
-            return False  # EINVAL: nfnetlink does not know of nf_tables
-        raise
-    finally:
-        asking.close()
-    return True
 
 
 def read_table(name: str) -> list[dict[str, Any]] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import DocumentError
 from .forwards import family_of, forwards
+from .options_firewall import filters
 from .place import Place
 from .ports import LAST_PORT, bounds
 
@@ -23,7 +24,13 @@ _WITHOUT_PACKETS = {
 _BESIDE_THE_HOST = ("bridge", "parent")
 
 
-def check_forwards(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
+def check_rules(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
+    """Forwards, masquerading, a firewall or a bandwidth that cannot be."""
+    for check in (_check_forwards, _check_firewall, _check_bandwidth):
+        yield from check(document, place)
+
+
+def _check_forwards(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
     """Forwards that the host cannot carry out, or that contradict each other."""
     ip, where = document["ip"], place.at("ip").at("forwards")
     if not ip["forwards"]:
@@ -65,7 +72,7 @@ def _check_forward(entry: Mapping[str, Any], addresses: list[str], place: Place)
         )
 
 
-def check_firewall(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
+def _check_firewall(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
     """Rules and masquerading where packets do not pass the host's stack, and ports without a protocol that has any."""
     ip, where = document["ip"], place.at("ip")
     fault = _unroutable(ip)
@@ -79,7 +86,7 @@ def check_firewall(document: Mapping[str, Any], place: Place) -> Iterator[Docume
                 yield at.error("need a protocol that has ports", "say protocol: tcp or protocol: udp")
 
 
-def check_bandwidth(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
+def _check_bandwidth(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
     """A rate where the jail has no wire of its own to the host."""
     ip = document["ip"]
     if not ip["bandwidth"]:
@@ -89,11 +96,6 @@ def check_bandwidth(document: Mapping[str, Any], place: Place) -> Iterator[Docum
         yield where.error(f"mode {ip['mode']} has no link of the jail's own", "use mode: vnet, or clear bandwidth")
     elif ip.get("parent"):
         yield where.error("a jail on a parent has no link on the host", "leave the parent out, or clear bandwidth")
-
-
-def filters(ip: Mapping[str, Any]) -> bool:
-    """Whether an effective ``ip`` section asks for a firewall."""
-    return any(ip["firewall"][way]["rules"] or ip["firewall"][way]["policy"] != "accept" for way in ip["firewall"])
 
 
 def _unroutable(ip: Mapping[str, Any]) -> str:

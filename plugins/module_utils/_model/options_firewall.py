@@ -5,6 +5,9 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .addresses import ADDRESS, PEER
 from .ports import PORT, PORTS
 from .rates import RATE
@@ -82,3 +85,8 @@ BANDWIDTH = Record(
     Option("ingress", RATE, "Bits a second that the jail receives, V(10M) being ten million.", effect=LIVE),
     Option("egress", RATE, "Bits a second that the jail sends.", effect=LIVE),
 )
+
+
+def filters(ip: Mapping[str, Any]) -> bool:
+    """Whether an effective ``ip`` section asks for a firewall."""
+    return any(ip["firewall"][way]["rules"] or ip["firewall"][way]["policy"] != "accept" for way in ip["firewall"])

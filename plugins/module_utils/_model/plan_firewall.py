@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .actions import Action
-from .checks_firewall import filters
 from .decisions import Decisions
 from .defaults import effective
 from .live import Live
+from .options_firewall import filters
 from .plan_network import replaces_namespace, stack
 from .shapes import LIVE
 

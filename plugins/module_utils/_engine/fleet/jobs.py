@@ -15,7 +15,7 @@ from ..._model.actions import Action, Plan
 from ..._model.live import Live
 from ..._model.planner import Wanted, plan
 from .. import allocations, live, store
-from ..firewall import Table
+from ..firewall_state import Table
 from ..host_facts import HostFacts
 from .failures import EXPECTED, Failure, failure_of
 
