@@ -151,8 +151,8 @@ display = Display()
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 # Whatever a file is to become, nobody else may read it before that.
-_WRITE = 'umask 077; exec cat >"$0"'
-_READ = 'exec cat <"$0"'
+_WRITE = ("/bin/sh", "-c", 'umask 077; exec cat >"$1"', "sh")
+_READ = ("/bin/sh", "-c", 'exec cat <"$1"', "sh")
 
 
 class Connection(ssh.Connection):  # type: ignore[misc]
@@ -171,10 +171,16 @@ class Connection(ssh.Connection):  # type: ignore[misc]
         self._master = 0
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
-        """``inventory_hostname`` among the variables of a host to which a task is delegated is the host of the task."""
+        """Take back what core has put among the variables of a host to which a task is delegated.
+
+        ``inventory_hostname`` is the host of the task there, and ``ansible_host`` the name of the other one if it has
+        none, which for us is the name of the jail.
+        """
         delegate = (task_keys or {}).get("delegate_to")
         if delegate and var_options:
-            var_options = {**var_options, "inventory_hostname": delegate}
+            found = var_options.items()
+            var_options = {name: value for name, value in found if (name, value) != ("ansible_host", delegate)}
+            var_options["inventory_hostname"] = delegate
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
 
     def get_option(self, option: str, hostvars: Any = None) -> Any:
@@ -200,7 +206,7 @@ class Connection(ssh.Connection):  # type: ignore[misc]
         display.vvv(f"PUT {to_text(in_path)} TO {to_text(out_path)} IN JAIL {call.jail}", host=self.host)
         if not os.path.exists(to_bytes(in_path, errors="surrogate_or_strict")):
             raise AnsibleFileNotFound(f"file or module does not exist: {to_native(in_path)}")
-        line = call.line(["/bin/sh", "-c", _WRITE, to_text(out_path)], reads=True)
+        line = call.line([*_WRITE, to_text(out_path)], reads=True)
         self._transfer(call, line, b'exec "$@" <"$0"', in_path)
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
@@ -208,8 +214,14 @@ class Connection(ssh.Connection):  # type: ignore[misc]
         ConnectionBase.fetch_file(self, in_path, out_path)
         call = self._call()
         display.vvv(f"FETCH {to_text(in_path)} TO {to_text(out_path)} FROM JAIL {call.jail}", host=self.host)
-        line = call.line(["/bin/sh", "-c", _READ, to_text(in_path)], reads=False)
-        self._transfer(call, line, b'exec "$@" >"$0"', out_path)
+        line = call.line([*_READ, to_text(in_path)], reads=False)
+        try:
+            self._transfer(call, line, b'exec "$@" >"$0"', out_path)
+        except AnsibleError:
+            # Half a file, or an empty one, is worse than none.
+            with contextlib.suppress(OSError):
+                os.unlink(to_bytes(out_path, errors="surrogate_or_strict"))
+            raise
 
     def reset(self) -> None:
         """Let go of the connections to the host, which other jails of that host may have to open again."""

@@ -232,13 +232,23 @@ def _enter(target: Target, entry: Entry, child: Child, streams: list[int]) -> No
 
 
 def _take_limits_of(pid: int) -> None:
-    """The limits of the jail's init instead of the caller's; to raise one takes the host's root (getrlimit(2))."""
+    """The limits of the jail's init instead of the caller's.
+
+    To raise one takes the host's root and CAP_SYS_RESOURCE (getrlimit(2)): where that is missing, a caller with less
+    (sudo lowers some) gets as near as it may.
+    """
     import resource
 
     for name in dir(resource):
-        if name.startswith("RLIMIT_"):
-            number = getattr(resource, name)
-            resource.setrlimit(number, resource.prlimit(pid, number))
+        if not name.startswith("RLIMIT_"):
+            continue
+        number = getattr(resource, name)
+        soft, hard = resource.prlimit(pid, number)
+        try:
+            resource.setrlimit(number, (soft, hard))
+        except ValueError:
+            most = resource.getrlimit(number)[1]
+            resource.setrlimit(number, (most if soft == resource.RLIM_INFINITY else min(soft, most), most))
 
 
 def _close_streams(fds: set[int]) -> None:
