@@ -14,14 +14,14 @@ LINK := $(BUILD)/link
 TREE := $(BUILD)/ansible_collections/hosting/jails
 # A suite exists when its directory does.
 ROOT_SUITES := $(notdir $(wildcard tests/integration tests/escape tests/faults))
-SUITES := architecture units $(ROOT_SUITES)
+SUITES := architecture units $(ROOT_SUITES) molecule
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity \
-        integration escape faults bench test host demo demo-clean build install-collection clean
+        integration escape faults molecule bench test host demo demo-clean build install-collection clean
 
 # Ansible's own files stay in here as well: nothing of a run is left in a home directory.
 export ANSIBLE_COLLECTIONS_PATH := $(LINK)
@@ -95,13 +95,18 @@ sanity: setup tree ## ansible-test sanity and ansible-test units
 faults: PYTEST_ARGS += --numprocesses 2
 
 integration escape faults: setup host ## Tests with real jails on this machine, as root
+	tools/system-packages openssh-client
 	pytest tests/$@ $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+
+molecule: setup host ## Scenarios on this machine and on hosts of their own, as root
+	tools/system-packages openssh-client
+	tools/scenarios $(BUILD)/log | tee $(BUILD)/log/$@
 
 bench: setup host ## Measure starting, stopping and entering jails
 	tools/system-packages gcc libc6-dev
 	pytest tests/bench --capture=no $(PYTEST_ARGS)
 
-test: lint units sanity build $(ROOT_SUITES) ## Every check and every test
+test: lint units sanity build $(ROOT_SUITES) molecule ## Every check and every test
 	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
 
 ## Jails on this machine
