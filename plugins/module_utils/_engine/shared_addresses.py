@@ -13,7 +13,7 @@ for it: it is written before the first address is added, and again after the las
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .._kernel import announcements, files, links
@@ -101,9 +101,15 @@ class Carrier:
         self.mark = ADDRESS_METRIC + index
         self.interface = interface
 
-    def compare(self, wanted: Iterable[str], reader: Reader) -> Changes:
-        """Look at all addresses of the host for those that are wanted and those that bear our mark."""
+    def compare(self, wanted: Sequence[str], carried: Carried, reader: Reader) -> Changes:
+        """Look at all addresses of the host for those that are wanted and those that bear our mark.
+
+        Where none is there and none ever was, as with most new jails, that needs no look.
+        """
         changes = Changes([], [], [], [])
+        if not carried.addresses and not carried.recorded:
+            changes.added.extend(wanted)
+            return changes
         found = reader.addresses_like([ip_of(address) for address in wanted], metric=self.mark)
         link = reader.link(name=self.interface) if self.interface else None
         for address in wanted:

@@ -27,9 +27,9 @@ from .._model.profiles import privileges_of
 from . import shared_addresses, status, store
 from .errors import EngineError
 from .network_state import canonical_prefix
-from .shared_addresses import Carrier, ip_of
+from .shared_addresses import Carried, Carrier, ip_of
 
-# Each round does what is left to do and looks again.
+# Each turn does what is left to do, and the next one looks again.
 _ROUNDS = 3
 
 
@@ -85,15 +85,22 @@ def observe(document: Mapping[str, Any], links: Reader | None = None) -> Network
     want = wanted(_with_caps_in_force(document))
     reader = links or Reader()
     try:
-        carried = shared_addresses.look(want.jail, want.addresses, want.interface, reader)
+        carried = _look(want, reader)
     finally:
         if links is None:
             reader.close()
     if not carried.addresses and not carried.recorded:
         return None
+    return NetworkLive(mode="shared", addresses=carried.addresses, up=carried.in_place and _is_held(want))
+
+
+def _look(want: Wanted, reader: Reader) -> Carried:
+    return shared_addresses.look(want.jail, want.addresses, want.interface, reader)
+
+
+def _is_held(want: Wanted) -> bool:
     group = status.group(want.jail)
-    is_held = not group.exists() or cgroup_bpf.is_held(group.unified, identity(want.held))
-    return NetworkLive(mode="shared", addresses=carried.addresses, up=carried.in_place and is_held)
+    return not group.exists() or cgroup_bpf.is_held(group.unified, identity(want.held))
 
 
 def observe_remains(jail: str) -> NetworkLive:
@@ -113,12 +120,12 @@ def ensure(document: Mapping[str, Any], index: int) -> bool:
     EngineError for a link that does not exist or that cannot carry them.
     """
     want = wanted(_with_caps_in_force(document))
-    carrier = Carrier(want.jail, index, want.interface)
-    changed = False
-    for _unused in range(_ROUNDS):
-        if not _round(want, carrier):
-            return changed
-        changed = True
+    with Reader() as reader:
+        for turn in range(_ROUNDS):
+            carried = _look(want, reader)
+            if carried.addresses == want.addresses and carried.in_place and _is_held(want):
+                return turn > 0
+            _repair(want, Carrier(want.jail, index, want.interface), carried, reader)
     raise EngineError(
         want.jail,
         "the addresses do not stay as they were made",
@@ -127,32 +134,28 @@ def ensure(document: Mapping[str, Any], index: int) -> bool:
     )
 
 
-def _round(want: Wanted, carrier: Carrier) -> bool:
-    """Do what is to be done; whether that was anything."""
-    with Reader() as reader:
-        changes = carrier.compare(want.addresses, reader)
-        before, ours = shared_addresses.read_record(want.jail), dict.fromkeys(changes.ours, want.interface)
-        if changes.added or changes.taken:
-            link = carrier.link(reader)
-            shared_addresses.write_record(want.jail, {**before, **ours})
-            with _connection(want.jail) as connection:
-                carrier.add(changes, connection, link)
-        held = _hold_running(want)
-        if changes.removed:
-            with _connection(want.jail) as connection:
-                shared_addresses.remove(changes.removed, connection, reader)
-        if ours != before:
-            shared_addresses.write_record(want.jail, ours)
-    return held or ours != before or bool(changes.removed or changes.added or changes.taken)
-
-
-def _hold_running(want: Wanted) -> bool:
+def _repair(want: Wanted, carrier: Carrier, carried: Carried, reader: Reader) -> None:
+    """Do what there is to do, each step after what the next one needs."""
+    changes = carrier.compare(want.addresses, carried, reader)
+    recorded, ours = shared_addresses.read_record(want.jail), dict.fromkeys(changes.ours, want.interface)
+    if changes.added or changes.taken:
+        link = carrier.link(reader)
+        recorded = {**recorded, **ours}
+        shared_addresses.write_record(want.jail, recorded)
+        with _connection(want.jail) as connection:
+            carrier.add(changes, connection, link)
     group = status.group(want.jail)
-    return group.exists() and _hold(group, want.held)
+    if group.exists():
+        _hold(group, want.held)
+    if changes.removed:
+        with _connection(want.jail) as connection:
+            shared_addresses.remove(changes.removed, connection, reader)
+    if ours != recorded:
+        shared_addresses.write_record(want.jail, ours)
 
 
-def _hold(group: Cgroup, held: Held) -> bool:
-    return cgroup_bpf.hold(group.unified, identity(held), lambda: programs(held))
+def _hold(group: Cgroup, held: Held) -> None:
+    cgroup_bpf.hold(group.unified, identity(held), lambda: programs(held))
 
 
 def _connection(jail: str) -> links.Connection:
