@@ -29,6 +29,8 @@ pytestmark = pytest.mark.usefixtures("private_state")
 
 JAIL4 = "10.36.0.11"
 SECONDS = 2.0
+# Whether there is a limit at all shows sooner than what it is.
+BRIEFLY = 0.7
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def net(private_state: None) -> Network:
     return network
 
 
-def _bits_a_second(net: Network, sender: str, receiver: str, address: str) -> float:
+def _bits_a_second(net: Network, sender: str, receiver: str, address: str, seconds: float = SECONDS) -> float:
     """What arrives of a stream that is sent as fast as possible, after what may go at once."""
     with net.at(receiver):
         server = socket.create_server(("", 5001))
@@ -50,7 +52,7 @@ def _bits_a_second(net: Network, sender: str, receiver: str, address: str) -> fl
     with server, client, arriving:
         arriving.recv(1 << 20)
         total, start = 0, time.monotonic()
-        while time.monotonic() < start + SECONDS:
+        while time.monotonic() < start + seconds:
             total += len(arriving.recv(1 << 20))
         return total * 8 / (time.monotonic() - start)
 
@@ -78,9 +80,9 @@ def test_it_holds_towards_the_host_too(net: Network) -> None:
 
 def test_without_it_there_is_no_limit(net: Network) -> None:
     apply("web1", {**WEB1, "bandwidth": {"egress": "2M"}})
-    assert _bits_a_second(net, "outside", "web1", JAIL4) > 100e6
+    assert _bits_a_second(net, "outside", "web1", JAIL4, BRIEFLY) > 100e6
     apply("web1", {"bandwidth": {}})
-    assert _bits_a_second(net, "web1", "outside", OUTSIDE4) > 100e6
+    assert _bits_a_second(net, "web1", "outside", OUTSIDE4, BRIEFLY) > 100e6
 
 
 def test_it_changes_under_a_connection(net: Network) -> None:
@@ -154,8 +156,8 @@ def test_it_is_seen_and_put_back_when(net: Network, damage: str) -> None:
     assert apply("web1")
     assert apply("web1") == []
     assert world() == whole
-    assert _bits_a_second(net, "web1", "outside", OUTSIDE4) < 10.5e6
-    assert _bits_a_second(net, "outside", "web1", JAIL4) < 21e6
+    assert _bits_a_second(net, "web1", "outside", OUTSIDE4, BRIEFLY) < 12e6
+    assert _bits_a_second(net, "outside", "web1", JAIL4, BRIEFLY) < 24e6
 
 
 def test_a_link_of_the_shapers_name_that_is_not_ours_stays(net: Network) -> None:
