@@ -103,10 +103,14 @@ def _overlay(path: str, directory: str, *, lower: str) -> None:
     mounts.mount("faults", path, "overlay", 0, options)
 
 
+# Of jails, and of the hosts that other suites boot for themselves.
+_PINS = ("/run/jails/", "/run/test-hosts/")
+
+
 def _let_go_of_jails_of_the_host() -> None:
     """Their pinned namespaces would be on our list of mounts, and vanish from it when they are removed there."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        pins = [path for path in (line.split()[4] for line in file) if path.startswith("/run/jails/")]
+        pins = [path for path in (line.split()[4] for line in file) if path.startswith(_PINS)]
     for path in pins:
         mounts.unmount(path, mounts.MNT_DETACH)
 

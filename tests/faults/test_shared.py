@@ -65,7 +65,7 @@ def test_a_killed_definition_and_start_are_removed(before: list[str]) -> None:
 def test_a_killed_change_of_addresses_is_completed(before: list[str]) -> None:
     addresses = ["10.22.9.13/32", OTHER4, OWN6]
     change = task(None, part="ip", ip={"addresses": addresses})
-    for moment in kills(change, prepared=DEFINED, every=3):
+    for moment in kills(change, prepared=DEFINED, every=9):
         completed(change, state="running", moment=moment)
         removed(before, moment)
 
