@@ -248,7 +248,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._engine.converge import converge
 from ..module_utils._engine.module import APPLY_SPEC, run, wanted_of
-from ..module_utils._engine.privileges import report_on
+from ..module_utils._engine.truth import report_on
 from ..module_utils._model.document import effective
 from ..module_utils._model.options import argument_spec
 

@@ -37,10 +37,10 @@ def _document(action: Action, _unused: HostFacts) -> None:
     document = effective(action.arguments["document"])
     caps = document["caps"]
     if caps["strict"] or caps["seccomp"] not in SECCOMP:
-        from . import privileges
+        from . import privileges, truth
 
         privileges.refuse_bad_profile(document)
-        privileges.refuse_weaker(document, report=privileges.report_on(document))
+        truth.refuse_weaker(document, report=truth.report_on(document))
     limits.refuse_without_controllers(status.group(action.jail), document["limits"], jail=action.jail)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._kernel import capabilities, files, landlock, processes, seccomp
@@ -16,7 +16,8 @@ from .._kernel.credentials import become
 from .._kernel.errors import KernelError
 from .._model.profiles import OWN_PROFILE, Privileges, privileges_of
 from .errors import EngineError
-from .findings import ENFORCED, Finding, Host, examine
+from .findings import Finding
+from .truth import report_on, shares_stack
 
 if TYPE_CHECKING:
     from .._kernel.seccomp_compiler import Verdict
@@ -78,53 +79,8 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
         securebits=capabilities.securebits_of(privileges.securebits),
         seccomp=program,
         report=report_on(document),
-        scoped=_shares(document) and landlock.has_scopes(),
+        scoped=shares_stack(document) and landlock.has_scopes(),
     )
-
-
-def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """What this kernel makes of the privileges that a document asks for. Raises DocumentError as compile_ceiling."""
-    network = (document.get("ip") or {}).get("mode") or "none"
-    host = Host(network=network, has_filters=seccomp.is_available(), raises_limits=raises_limits())
-    found = examine(privileges_of(document), host)
-    return (*found, *_examine_sharing(document, filtered=host.has_filters)) if _shares(document) else found
-
-
-def _examine_sharing(document: Mapping[str, Any], *, filtered: bool) -> Iterator[Finding]:
-    from .shared_findings import examine_sharing
-
-    privileges = privileges_of(document)
-    return examine_sharing(privileges, filtered=filtered and privileges.seccomp != "none")
-
-
-def _shares(document: Mapping[str, Any]) -> bool:
-    """Whether a jail is on the host's network stack, held to its addresses."""
-    return bool((document.get("ip") or {}).get("mode") == "shared")
-
-
-def raises_limits() -> bool:
-    """Whether this engine may give a jail more than its own hard limits (getrlimit(2))."""
-    return capabilities.number_of("SYS_RESOURCE") in capabilities.read_sets(os.getpid()).effective
-
-
-def refuse_weaker(document: Mapping[str, Any], *, report: Sequence[Finding]) -> None:
-    """EngineError for a jail with ``strict`` that this kernel would give or withhold less than its document asks for.
-
-    A capability that comes with a profile is not asked for by name, so it may be worth less than elsewhere.
-    """
-    caps = document.get("caps") or {}
-    if not caps.get("strict"):
-        return
-    asked = {f"capability {name}" for name in caps.get("keep") or ()}
-    for finding in report:
-        by_profile = finding.item.startswith("capability ") and finding.item not in asked
-        if finding.verdict != ENFORCED and not by_profile:
-            raise EngineError(
-                _name_of(document),
-                f"{finding.item} is {finding.verdict} on this host: {finding.why}",
-                path="caps.strict",
-                remedy="ask for less, or leave strict out",
-            )
 
 
 def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> None:
@@ -167,7 +123,7 @@ def _compile_filter(privileges: Privileges, document: Mapping[str, Any], *, arch
         if privileges.seccomp == OWN_PROFILE:
             policy = _own_profile(privileges, document, architecture=architecture)
             return compile_filter(policy.verdicts, architecture=architecture, default=policy.default)
-        ours = _our_verdicts(privileges, shares_network=_shares(document))
+        ours = _our_verdicts(privileges, shares_network=shares_stack(document))
         return compile_filter(ours, architecture=architecture)
     except ValueError as error:
         raise EngineError(_name_of(document), str(error), path="caps.seccomp", remedy="say seccomp: none") from error

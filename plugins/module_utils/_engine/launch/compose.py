@@ -14,7 +14,7 @@ from typing import Any
 from ..._kernel import files
 from ..._model.allocation import Allocation
 from ..._model.permissions import spread
-from .. import places, privileges
+from .. import places, privileges, truth
 from ..errors import EngineError
 from ..resolver import resolver_files
 from ..rootfs.roots import overlay_layers
@@ -31,7 +31,7 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
     name = document["name"]
     system = document["caps"]["profile"] == "vps"
     ceiling = _ceiling(document)
-    privileges.refuse_weaker(document, report=ceiling.report)
+    truth.refuse_weaker(document, report=ceiling.report)
     return Recipe(
         name=name,
         hostname=document["hostname"],
@@ -90,7 +90,7 @@ def _rlimits(document: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     """The kernel asks for IPC_LOCK in the host's user namespace: a jail that may lock memory needs the limit lifted."""
     asked = {limit: _rlimit(value) for limit, value in document["rlimits"].items()}
     if spread(document["caps"].get("allow") or {}).get("mlock"):
-        most = resource.RLIM_INFINITY if privileges.raises_limits() else resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+        most = resource.RLIM_INFINITY if truth.raises_limits() else resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
         asked.setdefault("memlock", (most, most))
     return asked
 

@@ -13,9 +13,8 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.findings imp
 from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import (
     Ceiling,
     compile_ceiling,
-    refuse_weaker,
-    report_on,
 )
+from ansible_collections.hosting.jails.plugins.module_utils._engine.truth import refuse_weaker, report_on
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import seccomp
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.capabilities import name_of
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
