@@ -141,7 +141,7 @@ def _links() -> list[str]:
 
 
 def _is_taken(link: str) -> bool:
-    """Whether something bears that name already, here or where a shell finds it (jls is also a tool for disk images)."""
+    """Whether something bears that name, here or where a shell finds it: jls is a tool for disk images as well."""
     name = os.path.basename(link)
     return os.path.lexists(link) or any(os.path.lexists(f"{directory}/{name}") for directory in _PROGRAMS)
 

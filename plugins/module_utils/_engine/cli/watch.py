@@ -92,7 +92,8 @@ def _refresh(read: Callable[[], list[dict[str, Any]]], interval: float) -> None:
     while not _quits(pause):
         lines = tables.lines(_usage(read()), _TOP)
         columns, height = os.get_terminal_size(1)
-        shown = [line[:columns] for line in lines[: max(2, height - 1)]]
+        # Some terminals do not say how large they are, but that they have no size.
+        shown = [line[: columns or 80] for line in lines[: max(2, (height or 24) - 1)]]
         sys.stdout.write(_CLEAR + "\n".join(shown) + "\n")
         flush()
         pause = interval
@@ -120,7 +121,7 @@ def _keyboard() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        termios.tcsetattr(0, termios.TCSANOW, before)
         say("")
 
 
