@@ -11,10 +11,12 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import network, places, status
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.hosting.jails.plugins.module_utils._engine.fleet import converge as fleet
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import bpf, cgroup_bpf
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
@@ -398,3 +400,42 @@ def test_other_capabilities_wait_for_a_restart() -> None:
         jail.converge(apply="restart")
         assert host.bound(jail, "0.0.0.0", 80) == "EACCES"
         assert not jail.converge()["changed"]
+
+
+# Many at once
+
+
+def _fleet(**addresses: list[str]) -> dict[str, Any]:
+    """What a task of jail_fleet returns that defines and starts jails with these addresses."""
+    members = [{"name": name, "state": "started", **host.definition(*own)} for name, own in addresses.items()]
+    options = {
+        "fleet": "shr",
+        "purge": "none",
+        "allow_empty": False,
+        "purge_limit": "25%",
+        "parallel": 2,
+        "defaults": {},
+    }
+    options |= {"apply": "live", "mode": "converge", "plan": None, "verbose_results": True, "jails": members}
+    return fleet.converge(options, check=False, with_diff=False)
+
+
+def test_jails_of_a_fleet_share_the_stack_and_exchange_addresses() -> None:
+    names = {"shr-a": [A4, A6], "shr-b": [B4, B6]}
+    with contextlib.ExitStack() as stack, socket.socket() as everywhere:
+        everywhere.bind(("", 2222))
+        everywhere.listen(1)
+        for name in names:
+            stack.callback(jails.Jail(name).remove)
+        first = _fleet(**names)
+        assert not first["failed"], first
+        assert len(first["warnings"]) == 1
+        assert "2222/tcp" in first["warnings"][0]
+        assert not _fleet(**names)["changed"]
+        exchanged = _fleet(**{"shr-a": [B4, A6], "shr-b": [A4, B6]})
+        assert not exchanged["failed"], exchanged
+        assert host.bound(jails.Jail("shr-a"), "0.0.0.0") == B4
+        assert host.bound(jails.Jail("shr-b"), "0.0.0.0") == A4
+        assert sorted(host.addresses()) == sorted([f"{HOST4}/24", f"{HOST6}/64", *host.prefixed(A4, B4, A6, B6)])
+        assert not _fleet(**{"shr-a": [B4, A6], "shr-b": [A4, B6]})["changed"]
+    assert host.addresses() == [f"{HOST4}/24", f"{HOST6}/64"]
