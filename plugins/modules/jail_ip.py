@@ -18,9 +18,9 @@ description:
     routes the jail's addresses to it, one by one, and drops everything that the jail sends from another address, over
     IPv4, IPv6 and ARP. There is no broadcast domain to listen to.
   - With O(mode=shared) a jail uses the network stack of the host, as a classic jail of FreeBSD does, and the kernel
-    holds it to its addresses there, by programs on its control group. Binding to the wildcard or to loopback binds to the
-    first address of that family, binding to any other address fails with C(EADDRNOTAVAIL), and what the jail sends comes
-    from its addresses. So two jails serve the same port on every address, at no measurable cost.
+    holds it to its addresses there, by programs on its control group. Binding to the wildcard or to loopback binds to
+    the first address of that family, binding to any other address fails with C(EADDRNOTAVAIL), and what the jail sends
+    comes from its addresses. So two jails serve the same port on every address, at no measurable cost.
   - The stack is made when the jail is defined and kept until it is removed, so a restart of the jail changes nothing
     about it. Addresses, routes, O(mtu) and O(mac) change while the jail runs, and other connections than those of an
     address that goes stay open.
@@ -34,9 +34,9 @@ notes:
     hosts need a route to the jails' addresses.
   - What a jail sends to link-local IPv4 addresses is dropped, for no router may forward it. The metadata service of a
     cloud, at 169.254.169.254, is therefore out of reach.
-  - A jail with O(mode=shared) sees the host's links, addresses and sockets, as anybody on the host does, and changes none
-    of them. A service of the host that listens on every address has its port on the jail's addresses too; such ports are
-    named in a warning.
+  - A jail with O(mode=shared) sees the host's links, addresses and sockets, as anybody on the host does, and changes
+    none of them. A service of the host that listens on every address has its port on the jail's addresses too; such
+    ports are named in a warning.
   - Links named C(jl) and a number are the engine's. It marks each with the name of its jail, and removes none without
     that mark.
 requirements:
@@ -72,8 +72,8 @@ options:
     description:
       - Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) and O(mode=shared) need
         at least one.
-      - With O(mode=shared) the first address of a family is what the wildcard and loopback become, and where connections
-        come from. One that the host has already is used as it is.
+      - With O(mode=shared) the first address of a family is what the wildcard and loopback become, and where
+        connections come from. One that the host has already is used as it is.
     type: list
     elements: str
   bridge:

@@ -137,7 +137,7 @@ options:
   generation:
     description:
       - The generation of O(template) that is to be the current one, from which jails are cloned and to which
-        O(state=latest) brings them. It has to be there, see RV(template.generations).
+        O(state=latest) brings them. It has to be there, see the C(generations) of RV(template).
       - This is the way back from a build that turned out to be bad. Newer generations are not taken up again, and stay
         only as long as jails stand on them.
     type: str

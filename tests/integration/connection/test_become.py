@@ -35,12 +35,12 @@ def test_root_becomes_another_user(way: Variables, users: Jail, plays: Plays, me
         {"template": {"src": "text.j2", "dest": "~/rendered", "mode": "0640"}},
     ]
     (plays.directory / "text.j2").write_text("{{ 6 * 7 }} 汉语\n")
-    users.script("rm -f /home/bob/rendered")
+    users.script("rm -f ~bob/rendered")
     options = {"become": True, "become_method": method, "become_user": "bob"}
     status, rendered = plays.run_one(users.name, *tasks, variables=way, pipelining=pipelining, **options)
     assert (status["rc"], status["stdout"].strip()) == (255, "bob"), plays.output
     assert (rendered["failed"], rendered["owner"], rendered["mode"]) == (False, "bob", "0640"), plays.output
-    assert users.output("cat", "/home/bob/rendered") == "42 汉语\n"
+    assert users.script("cat ~bob/rendered") == "42 汉语\n"
 
 
 @pytest.mark.parametrize(
