@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,16 +19,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.hosting.jails.plugins.module_utils._engine import install
 from ansible_collections.hosting.jails.tests.integration import jails
-from ansible_collections.hosting.jails.tests.integration.inventory import sshd
+from ansible_collections.hosting.jails.tests.integration.connection import ssh_server
 
-PREFIX = "eng-inv-"
+PREFIX = "inv-"
 OURS = {"filters": [{"include": f"jail_name is match('{PREFIX}')"}, {"exclude": True}]}
 
-pytestmark = [
-    pytest.mark.usefixtures("nothing_left"),
-    pytest.mark.skipif(not os.path.exists(sshd.SSHD), reason="needs sshd, of the package openssh-server"),
-]
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 @pytest.fixture(scope="module")
@@ -48,25 +45,24 @@ def three(nothing_left: None) -> Iterator[dict[str, jails.Jail]]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
-    with sshd.serving(tmp_path_factory.mktemp("sshd")) as server:
-        yield server
+def server(nothing_left: None) -> Iterator[ssh_server.Server]:
+    """Short names: a path of pytest's own would be too long for the sockets of ssh (unix(7): 108 bytes)."""
+    with tempfile.TemporaryDirectory(prefix="inv-") as directory:
+        os.chmod(directory, 0o755)
+        with ssh_server.serving(Path(directory) / "s", jailctl=Path(install.COMMAND)) as server:
+            yield server
 
 
 Ansible = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def ansible(tmp_path: Path) -> Iterator[Ansible]:
+def ansible(tmp_path: Path) -> Ansible:
     """``ansible(program, *arguments)``: a program of Ansible, in an empty directory with no configuration but ours."""
-    # Below tmp_path the name would be too long for a socket (unix(7): 108 bytes).
-    sockets = Path(tempfile.mkdtemp(prefix="inv-"))
-    ssh = f"-o ControlMaster=auto -o ControlPersist=30s -o ControlPath={sockets}/%C"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
         "ANSIBLE_COLLECTIONS_PATH": str(jails.BUILD / "link"),
         "ANSIBLE_HOME": str(tmp_path / "home"),
-        "ANSIBLE_SSH_ARGS": ssh,
         "ANSIBLE_DEPRECATION_WARNINGS": "false",
     }
 
@@ -76,10 +72,7 @@ def ansible(tmp_path: Path) -> Iterator[Ansible]:
             command, cwd=tmp_path, env={**environment, **more}, capture_output=True, text=True, timeout=180, check=False
         )
 
-    yield run
-    for socket in sockets.iterdir():
-        subprocess.run(["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "x"], capture_output=True, check=False)
-    shutil.rmtree(sockets)
+    return run
 
 
 def config(path: Path, **options: Any) -> str:
@@ -101,8 +94,8 @@ def plain(value: Any) -> Any:
     return [plain(element) for element in value] if isinstance(value, list) else value
 
 
-def entry(server: sshd.Server, name: str) -> dict[str, Any]:
-    return {"name": name, "vars": server.variables()}
+def entry(server: ssh_server.Server, name: str) -> dict[str, Any]:
+    return {"name": name, "vars": server.variables}
 
 
 def test_the_jails_of_this_machine_are_what_jailctl_lists(ansible: Ansible, tmp_path: Path, three: Any) -> None:
@@ -116,7 +109,7 @@ def test_the_jails_of_this_machine_are_what_jailctl_lists(ansible: Ansible, tmp_
     web = variables[f"{PREFIX}web"]
     assert (web["jail_state"], variables[f"{PREFIX}off"]["jail_state"]) == ("running", "stopped")
     assert (web["jail_ip"], web["jail_ips"]) == ("10.32.0.11", ["10.32.0.11", "fd00:32::11"])
-    assert (web["jail_profile"], web["jail_template"], web["jail_ip_mode"]) == ("service", jails.TEMPLATE, "vnet")
+    assert (web["jail_profile"], web["jail_template"], web["jail_ip_mode"]) == ("service", f"{PREFIX}debian", "vnet")
     assert web["jail_labels"]["note"] == "{{ 6 * 7 }}"
     assert variables[f"{PREFIX}db"]["jail_limits"] == {"memory": "256M"}
 
@@ -125,7 +118,7 @@ def test_jails_are_seen_in_their_groups(ansible: Ansible, tmp_path: Path, three:
     options = {"group_by": ["state", "host"], "keyed_groups": [{"key": "jail_labels.customer", "prefix": "customer"}]}
     path = config(tmp_path / "jails.yml", hosts=["localhost"], group="prisoners", **options)
     done = ansible("ansible-inventory", "-i", path, "--graph")
-    groups = dict(re.findall(r"\|--@(\w+):\n((?:.*\|--eng.*\n)*)", done.stdout))
+    groups = dict(re.findall(r"\|--@(\w+):\n((?:.*\|--inv.*\n)*)", done.stdout))
     members = {name: sorted(re.findall(rf"{PREFIX}\w+", text)) for name, text in groups.items()}
     assert members["customer_acme"] == [f"{PREFIX}web"]
     assert members["jail_state_running"] == [f"{PREFIX}db", f"{PREFIX}web"]
@@ -133,7 +126,7 @@ def test_jails_are_seen_in_their_groups(ansible: Ansible, tmp_path: Path, three:
     assert members["prisoners"] == members["jail_host_localhost"] == [f"{PREFIX}db", f"{PREFIX}off", f"{PREFIX}web"]
 
 
-def test_hosts_are_asked_over_ssh(ansible: Ansible, tmp_path: Path, three: Any, server: sshd.Server) -> None:
+def test_hosts_are_asked_over_ssh(ansible: Ansible, tmp_path: Path, three: Any, server: ssh_server.Server) -> None:
     dead = {"name": "dead", "address": "127.0.0.1", "port": 1}
     path = config(tmp_path / "two.jails.yml", hosts=[entry(server, "node1"), entry(server, "node2"), dead])
     done = ansible("ansible-inventory", "-i", path, "--list")
@@ -146,14 +139,37 @@ def test_hosts_are_asked_over_ssh(ansible: Ansible, tmp_path: Path, three: Any, 
 
 
 def test_a_host_key_that_nobody_knows_is_refused_without_a_question(
-    ansible: Ansible, tmp_path: Path, server: sshd.Server
+    ansible: Ansible, tmp_path: Path, server: ssh_server.Server
 ) -> None:
-    variables = {**server.variables(), "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={tmp_path}/none"}
+    unknown = f"-F none -o UserKnownHostsFile={tmp_path}/none -o ControlPath=none"
+    variables = {**server.variables, "ansible_ssh_common_args": unknown}
     path = config(tmp_path / "jails.yml", hosts=[{"name": "node1", "vars": variables}])
     done = ansible("ansible-inventory", "-i", path, "--list")
     assert listed(done)["_meta"]["hostvars"] == {}
     assert "No jails of node1" in done.stderr
     assert "Host key verification failed" in done.stderr
+
+
+def test_a_user_who_may_run_jailctl_by_sudo_asks_as_root(
+    ansible: Ansible, tmp_path: Path, three: Any, server: ssh_server.Server
+) -> None:
+    hosts = [{"name": user, "vars": {**server.variables, "ansible_user": user}} for user in ("deploy", "guest")]
+    done = ansible("ansible-inventory", "-i", config(tmp_path / "jails.yml", hosts=hosts), "--list")
+    variables = listed(done)["_meta"]["hostvars"]
+    assert variables[f"{PREFIX}web"]["jail_host"] == "deploy"
+    assert "No jails of guest" in done.stderr
+    assert "sudo: a password is required" in done.stderr
+
+
+def test_a_question_and_a_play_share_a_connection(
+    ansible: Ansible, tmp_path: Path, three: Any, server: ssh_server.Server
+) -> None:
+    server.close_masters()
+    before = server.connections()
+    path = config(tmp_path / "jails.yml", hosts=[entry(server, "node1")], states=["running"])
+    done = ansible("ansible", "-i", path, "jails", "-m", "ansible.builtin.raw", "-a", "true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.connections() == before + 1
 
 
 PLAY = """
@@ -177,10 +193,10 @@ PLAY = """
 
 @pytest.mark.parametrize("pipelining", ["true", "false"])
 def test_a_play_works_in_the_jails_of_an_ssh_host(
-    ansible: Ansible, tmp_path: Path, three: dict[str, jails.Jail], server: sshd.Server, pipelining: str
+    ansible: Ansible, tmp_path: Path, three: dict[str, jails.Jail], server: ssh_server.Server, pipelining: str
 ) -> None:
     """The inventory of hosts is another source: their variables are what both the question and the plays go by."""
-    hosts = {"jail_hosts": {"hosts": {"node1": {**server.variables(), "ansible_python_interpreter": "/nowhere"}}}}
+    hosts = {"jail_hosts": {"hosts": {"node1": {**server.variables, "ansible_python_interpreter": "/nowhere"}}}}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": hosts}}))
     sources = [
         "-i",
