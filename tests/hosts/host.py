@@ -143,7 +143,7 @@ class Host:
     def run(self, *command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command on the host without ssh; ``options`` as of subprocess.run."""
         options = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL, "timeout": 120, **options}
-        entering = ["nsenter", f"--target={self.running_pid}", "--all", "--wd=/", "--", "env", "--ignore-environment"]
+        entering = ["nsenter", f"--target={self.running_pid}", "--all", "--", "env", "--ignore-environment"]
         entering += [
             "HOME=/root",
             "LC_ALL=C.UTF-8",

@@ -60,6 +60,7 @@ class Controller:
     def __init__(self, directory: Path, hosts: Sequence[Host], **variables: Any) -> None:
         self.directory = directory
         self.hosts = hosts
+        self.collections = [jails.BUILD / "link"]
         (directory / "group_vars").mkdir(parents=True)
         # Empty: nobody's own configuration counts.
         (directory / "ansible.cfg").touch()
@@ -118,7 +119,7 @@ class Controller:
             **kept,
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
             "ANSIBLE_CALLBACK_PLUGINS": str(_RECORDER),
-            "ANSIBLE_COLLECTIONS_PATH": str(jails.BUILD / "link"),
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(map(str, self.collections)),
             "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.directory / "home"),
             "ANSIBLE_LOCAL_TEMP": str(self.directory / "tmp"),
