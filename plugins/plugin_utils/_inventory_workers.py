@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 Job = Callable[[], Any]
 
-LARGEST_ANSWER = 64 << 20
+LARGEST_ANSWER = 16 << 20
 
 # Of address space, beyond what a worker is born with: an endless answer ends the worker that reads it, not the run.
-_WORKER_MEMORY = 512 << 20
+_WORKER_MEMORY = 256 << 20
 _CHUNK = 1 << 16
 
 

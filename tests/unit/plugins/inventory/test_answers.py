@@ -157,8 +157,8 @@ def test_an_endless_answer_ends_with_a_warning(fleet):
     fleet.host("node1", {"name": "db1"})
     fleet.host("node2", script="exec yes '[ endless'")
     started = time.monotonic()
-    found = fleet.read({**TWO, "timeout": 20})
-    assert time.monotonic() - started < 19
+    found = fleet.read({**TWO, "timeout": 60})
+    assert time.monotonic() - started < 59
     assert found.names == ["db1"]
     assert found.warned("No jails of node2", "MiB")
 

@@ -86,7 +86,7 @@ def test_a_process_is_read_as_proc_has_it():
     assert (process.parent, process.uid) == (os.getppid(), os.geteuid())
     assert process.pids[0] == os.getpid()
     assert process.resident > 1 << 20
-    assert 0 < process.cpu_seconds < 10_000
+    assert 0 <= process.cpu_seconds < 10_000
     assert process_table.uid_map(os.getpid())
     assert (process_table.group_of(os.getpid()) or "").startswith("/")
 
