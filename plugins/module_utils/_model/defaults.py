@@ -5,11 +5,14 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from .options import DOCUMENT
 from .shapes import ListOf, MapOf, Option, Record, Type
+
+Filling = Callable[[Any], Any]
 
 
 def effective(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,8 +34,17 @@ def effective(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _filled(record: Record, values: Mapping[str, Any]) -> dict[str, Any]:
-    options = [option for option in record.options if option.name in values or _has_default(option, record)]
-    return {option.name: _value(option, values) for option in options}
+    return {
+        name: filled(values.get(name))
+        for name, has_default, filled in _fillings(record)
+        if has_default or name in values
+    }
+
+
+@cache
+def _fillings(record: Record) -> tuple[tuple[str, bool, Filling], ...]:
+    """What follows from the table alone: documents are filled in often, hundreds of them in a run."""
+    return tuple((option.name, _has_default(option, record), _filling(option)) for option in record.options)
 
 
 def _has_default(option: Option, record: Record) -> bool:
@@ -45,17 +57,16 @@ def _is_choice_of_options(type: Type) -> bool:
     return isinstance(type, Record) and type.one_of
 
 
-def _value(option: Option, values: Mapping[str, Any]) -> Any:
-    if isinstance(option.type, Record):
-        return _filled(option.type, values.get(option.name, {}))
-    if isinstance(option.type, ListOf):
-        return _elements(option.type, values.get(option.name, []))
-    if isinstance(option.type, MapOf):
-        return dict(values.get(option.name, {}))
-    return values.get(option.name, option.default)
-
-
-def _elements(type: ListOf, elements: list[Any]) -> list[Any]:
-    if isinstance(type.element, Record):
-        return [_filled(type.element, element) for element in elements]
-    return list(elements)
+def _filling(option: Option) -> Filling:
+    """What makes the effective value of an option from the canonical one, or from None where that is not said."""
+    type, default = option.type, option.default
+    if isinstance(type, Record):
+        return lambda value: _filled(type, value or {})
+    if isinstance(type, ListOf):
+        element = type.element
+        if isinstance(element, Record):
+            return lambda value: [_filled(element, each) for each in value or ()]
+        return lambda value: list(value or ())
+    if isinstance(type, MapOf):
+        return lambda value: dict(value or {})
+    return lambda value: default if value is None else value

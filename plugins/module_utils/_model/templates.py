@@ -60,7 +60,9 @@ def parse_source(raw: Any, *, template: str) -> dict[str, Any]:
 
 def same_source(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     """Whether two canonical sources ask for the same: defaults may be said, and packages be in any order."""
-    return one is not None and other is not None and _comparable(one) == _comparable(other)
+    if one is None or other is None:
+        return False
+    return one == other or _comparable(one) == _comparable(other)
 
 
 def _comparable(source: Mapping[str, Any]) -> dict[str, Any]:
