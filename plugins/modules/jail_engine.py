@@ -14,8 +14,7 @@ author:
   - The hosting.jails contributors (@hosting-jails)
 description:
   - Puts the engine of this very collection on a host, with the command C(jailctl) and a service that starts jails at
-    boot. C(jailctl) answers to C(jls), C(jexec), C(vserver), C(vserver-stat) and C(chbind) as well, where no other
-    program of the host does.
+    boot. C(jailctl) answers to C(jls), C(jexec), C(vserver), C(vserver-stat) and C(chbind) as well.
   - The role P(hosting.jails.host#role) does this. A task that starts a jail does it as well, if nobody has done it yet,
     since the supervisor of the jails lives longer than the task.
 extends_documentation_fragment:

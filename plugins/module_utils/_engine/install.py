@@ -32,7 +32,7 @@ _LAYERS = ("_model", "_kernel", "_engine")
 # The glue to Ansible is of no use on a host by itself.
 _LEFT_OUT = ("_engine/module.py",)
 _INTERPRETER = "/usr/bin/python3"
-_PROGRAMS = ("/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_LOCAL_PROGRAMS = "/usr/local/bin"
 
 # Without the orderly end of an interpreter: it frees what the kernel frees anyway, in a sixth of the time of an exec.
 _ENTRY = """import os, sys
@@ -141,9 +141,12 @@ def _links() -> list[str]:
 
 
 def _is_taken(link: str) -> bool:
-    """Whether something bears that name, here or where a shell finds it: jls is a tool for disk images as well."""
-    name = os.path.basename(link)
-    return os.path.lexists(link) or any(os.path.lexists(f"{directory}/{name}") for directory in _PROGRAMS)
+    """Whether the host's administrator has something of that name.
+
+    A distribution's program (jexec of Java, jls of The Sleuth Kit) is no reason: on a jail host the name means jails,
+    and that program keeps its path.
+    """
+    return os.path.lexists(link) or os.path.lexists(f"{_LOCAL_PROGRAMS}/{os.path.basename(link)}")
 
 
 def _compile(directory: str) -> None:

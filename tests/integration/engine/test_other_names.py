@@ -17,11 +17,11 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine import insta
 def test_a_name_that_is_taken_is_left_alone(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for directory in ("sbin", "bin"):
         (tmp_path / directory).mkdir()
-    (tmp_path / "bin" / "jls").write_text("of a kit for disk images")
+    (tmp_path / "bin" / "jls").write_text("of the administrator's")
     (tmp_path / "sbin" / "vserver").write_text("of somebody else")
     monkeypatch.setattr(install, "PREFIX", str(tmp_path / "lib"))
     monkeypatch.setattr(install, "COMMAND", str(tmp_path / "sbin" / "jailctl"))
-    monkeypatch.setattr(install, "_PROGRAMS", (str(tmp_path / "bin"),))
+    monkeypatch.setattr(install, "_LOCAL_PROGRAMS", str(tmp_path / "bin"))
     install.install()
     assert sorted(os.listdir(tmp_path / "sbin")) == ["chbind", "jailctl", "jexec", "vserver", "vserver-stat"]
     assert (tmp_path / "sbin" / "vserver").read_text() == "of somebody else"
