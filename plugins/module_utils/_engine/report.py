@@ -10,12 +10,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .._kernel.cgroup_statistics import read_statistics
-from .._kernel.files import read_text
 from .._model.document import effective, redacted
 from .._model.errors import DocumentError
 from .._model.plan_firewall import in_force
-from . import allocations, limits, network, places, status, store
+from . import allocations, status, store
 from .errors import EngineError
 from .host_facts import HostFacts
 from .store import RuntimeState
@@ -25,7 +23,7 @@ GATHER = ("status", "processes", "resources", "network", "privileges", "disk", "
 TRAFFIC = "traffic"
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """A jail as it was found: its document, also whole (``full``), and as it runs (``started``), or empty."""
 
     name: str
@@ -68,13 +66,13 @@ def _facts(names: Sequence[str], gather: Sequence[str]) -> Iterator[HostFacts]:
         yield HostFacts(links=links, allocations=known)
 
 
-def _look(name: str, facts: HostFacts) -> _Seen:
+def _look(name: str, facts: HostFacts) -> Seen:
     document, damage = _read_document(name)
     full = effective(document) if document else {}
     state = store.read_state(name)
     run_state = status.run_state_of(name, state)
     started = store.read_started(name, full) if state and run_state in ("running", "frozen") else None
-    return _Seen(name, document or {}, damage, full, started or {}, state, run_state, facts)
+    return Seen(name, document or {}, damage, full, started or {}, state, run_state, facts)
 
 
 def _read_document(name: str) -> tuple[dict[str, Any] | None, str]:
@@ -84,15 +82,18 @@ def _read_document(name: str) -> tuple[dict[str, Any] | None, str]:
         return None, str(error)
 
 
-def _row(seen: _Seen, gather: Sequence[str]) -> dict[str, Any]:
+def _row(seen: Seen, gather: Sequence[str]) -> dict[str, Any]:
     found = _status_row(seen)
-    for subset, reader in _READERS.items():
-        if subset in gather:
-            found[subset] = reader(seen)
+    if "document" in gather:
+        found["document"] = redacted(seen.document)
+    if set(gather) - {"status", "document", "templates"}:
+        from .report_parts import READERS
+
+        found.update({subset: reader(seen) for subset, reader in READERS.items() if subset in gather})
     return found
 
 
-def _status_row(seen: _Seen) -> dict[str, Any]:
+def _status_row(seen: Seen) -> dict[str, Any]:
     """One row of jls(8): who a jail is, whether it runs, since when, and where it can be reached.
 
     ``uptime`` is in seconds, None when it does not run.
@@ -115,7 +116,7 @@ def _status_row(seen: _Seen) -> dict[str, Any]:
     }
 
 
-def _told(seen: _Seen) -> dict[str, Any]:
+def _told(seen: Seen) -> dict[str, Any]:
     """What documents tell: enough to group jails by, and nothing that could be a secret.
 
     Options that can be changed in a running jail are those of its document; of the others it has what it was started
@@ -136,7 +137,7 @@ def _told(seen: _Seen) -> dict[str, Any]:
     }
 
 
-def _labels(seen: _Seen) -> dict[str, str]:
+def _labels(seen: Seen) -> dict[str, str]:
     return dict((seen.full or seen.started).get("labels", {}))
 
 
@@ -156,94 +157,3 @@ def _template_row(name: str) -> dict[str, Any]:
     except EngineError as error:
         return {"name": name, "state": "damaged", "message": str(error), "jails": []}
     return {key: value for key, value in described.items() if key != "packages"}
-
-
-def _processes(seen: _Seen) -> list[dict[str, Any]]:
-    from . import inmates
-
-    return inmates.processes_of(seen.name)
-
-
-def _resources(seen: _Seen) -> dict[str, Any]:
-    """What a jail uses and what it may use: bytes, processes, microseconds of processor time.
-
-    ``at`` is when, in seconds of a clock that is never set: what two looks differ by is a rate.
-    """
-    group = status.group(seen.name)
-    there = group.exists()
-    return {
-        "used": read_statistics(group) if there else {},
-        "limits": limits.observe_limits(group, seen.full.get("limits", {})) if there else {},
-        "at": round(time.monotonic(), 6),
-    }
-
-
-def _network(seen: _Seen) -> dict[str, Any]:
-    observed = network.observe(seen.name, seen.full or None, links=seen.facts.links)
-    allocation, document = seen.facts.find(seen.name), seen.document
-    if observed is None:
-        mode = seen.full["ip"]["mode"] if seen.full else "none"
-        return {"mode": mode, "addresses": [], "up": mode == "host"}
-    interface = allocation.interface if allocation and observed.mode == "vnet" else None
-    found = {
-        "mode": observed.mode,
-        "addresses": list(observed.addresses),
-        "mtu": observed.mtu,
-        "up": observed.up,
-        "interface": interface,
-        "traffic": _traffic(seen),
-    }
-    if observed.mode != "shared" or not document:
-        return found
-    from .shadowing import described
-
-    return {**found, "interface": document["ip"].get("interface"), "shadowed": described(document)}
-
-
-def _traffic(seen: _Seen) -> dict[str, int] | None:
-    """Packets and bytes that the jail has received and sent since its network was made, None where nobody counts."""
-    allocation = seen.facts.find(seen.name)
-    counted = network.traffic(seen.name, allocation.index, links=seen.facts.links) if allocation else None
-    return counted._asdict() if counted else None
-
-
-def _privileges(seen: _Seen) -> dict[str, Any]:
-    """The ceiling of a running jail and the capability sets of its init, by name."""
-    from .._kernel import capabilities, files
-    from .privileges import Ceiling
-
-    state = seen.state
-    raw = files.read_json(places.ceiling(seen.name)) if state and status.is_alive(state) else None
-    if raw is None or state is None:
-        return {}
-    ceiling = Ceiling.from_json(raw)
-    lines = (read_text(f"/proc/{state.pid}/status") or "").splitlines()
-    shown = [line for line in lines if line.startswith(("Cap", "Seccomp:", "NoNewPrivs"))]
-    return {
-        "capabilities": sorted(capabilities.name_of(number) for number in ceiling.bounding),
-        "no_new_privileges": ceiling.no_new_privileges,
-        "seccomp": bool(ceiling.seccomp),
-        "init": {line.split(":")[0]: line.split()[1] for line in shown},
-        "report": [{"item": line.item, "verdict": line.verdict, "why": line.why} for line in ceiling.report],
-    }
-
-
-def _disk(seen: _Seen) -> dict[str, Any]:
-    from .rootfs import roots
-
-    return roots.describe(seen.name) or {}
-
-
-def _document(seen: _Seen) -> dict[str, Any]:
-    return redacted(seen.document)
-
-
-_READERS = {
-    "processes": _processes,
-    "resources": _resources,
-    "network": _network,
-    TRAFFIC: _traffic,
-    "privileges": _privileges,
-    "disk": _disk,
-    "document": _document,
-}

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .._kernel.cgroup_statistics import read_statistics
+from .._kernel.files import read_text
+from . import limits, network, places, status
+from .report import TRAFFIC, Seen
+
+
+def _processes(seen: Seen) -> list[dict[str, Any]]:
+    from . import inmates
+
+    return inmates.processes_of(seen.name)
+
+
+def _resources(seen: Seen) -> dict[str, Any]:
+    """What a jail uses and what it may use: bytes, processes, microseconds of processor time.
+
+    ``at`` is when, in seconds of a clock that is never set: what two looks differ by is a rate.
+    """
+    group = status.group(seen.name)
+    there = group.exists()
+    return {
+        "used": read_statistics(group) if there else {},
+        "limits": limits.observe_limits(group, seen.full.get("limits", {})) if there else {},
+        "at": round(time.monotonic(), 6),
+    }
+
+
+def _network(seen: Seen) -> dict[str, Any]:
+    observed = network.observe(seen.name, seen.full or None, links=seen.facts.links)
+    allocation, document = seen.facts.find(seen.name), seen.document
+    if observed is None:
+        mode = seen.full["ip"]["mode"] if seen.full else "none"
+        return {"mode": mode, "addresses": [], "up": mode == "host"}
+    interface = allocation.interface if allocation and observed.mode == "vnet" else None
+    found = {
+        "mode": observed.mode,
+        "addresses": list(observed.addresses),
+        "mtu": observed.mtu,
+        "up": observed.up,
+        "interface": interface,
+        "traffic": _traffic(seen),
+    }
+    if observed.mode != "shared" or not document:
+        return found
+    from .shadowing import described
+
+    return {**found, "interface": document["ip"].get("interface"), "shadowed": described(document)}
+
+
+def _traffic(seen: Seen) -> dict[str, int] | None:
+    """Packets and bytes that the jail has received and sent since its network was made, None where nobody counts."""
+    allocation = seen.facts.find(seen.name)
+    counted = network.traffic(seen.name, allocation.index, links=seen.facts.links) if allocation else None
+    return counted._asdict() if counted else None
+
+
+def _privileges(seen: Seen) -> dict[str, Any]:
+    """The ceiling of a running jail and the capability sets of its init, by name."""
+    from .._kernel import capabilities, files
+    from .privileges import Ceiling
+
+    state = seen.state
+    raw = files.read_json(places.ceiling(seen.name)) if state and status.is_alive(state) else None
+    if raw is None or state is None:
+        return {}
+    ceiling = Ceiling.from_json(raw)
+    lines = (read_text(f"/proc/{state.pid}/status") or "").splitlines()
+    shown = [line for line in lines if line.startswith(("Cap", "Seccomp:", "NoNewPrivs"))]
+    return {
+        "capabilities": sorted(capabilities.name_of(number) for number in ceiling.bounding),
+        "no_new_privileges": ceiling.no_new_privileges,
+        "seccomp": bool(ceiling.seccomp),
+        "init": {line.split(":")[0]: line.split()[1] for line in shown},
+        "report": [{"item": line.item, "verdict": line.verdict, "why": line.why} for line in ceiling.report],
+    }
+
+
+def _disk(seen: Seen) -> dict[str, Any]:
+    from .rootfs import roots
+
+    return roots.describe(seen.name) or {}
+
+
+READERS: dict[str, Callable[[Seen], Any]] = {
+    "processes": _processes,
+    "resources": _resources,
+    "network": _network,
+    TRAFFIC: _traffic,
+    "privileges": _privileges,
+    "disk": _disk,
+}
