@@ -9,7 +9,7 @@ name: jail
 short_description: Run tasks in jails, on this machine or over SSH
 version_added: 0.1.0
 author:
-  - The hosting.jails contributors
+  - The hosting.jails contributors (@hosting-jails)
 description:
   - Runs the commands of tasks in a jail, with C(jailctl exec) on the jail's host. The jail needs no SSH server and no
     address, and for M(ansible.builtin.raw) no Python.
@@ -184,9 +184,15 @@ class Connection(ssh.Connection):  # type: ignore[misc]
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
 
     def get_option(self, option: str, hostvars: Any = None) -> Any:
-        """To all but ssh the remote user is who runs the tasks: Ansible asks whether that is the user to become."""
+        """See AnsiblePlugin.
+
+        To all but ssh the remote user is who runs the tasks: Ansible asks whether that is the user to become. ssh keeps
+        its first connection where core's plugin keeps it as well, for tasks on the host itself, and others elsewhere.
+        """
         if option == "remote_user" and not self._logging_in:
             option = "jail_user"
+        if option == "control_path" and self._master:
+            return self._create_control_path(self.host, self.get_option("port"), self._login(), self._master)
         return super().get_option(option, hostvars=hostvars)
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -263,10 +269,10 @@ class Connection(ssh.Connection):  # type: ignore[misc]
     @contextlib.contextmanager
     def _session(self) -> Iterator[None]:
         """A session on one of the SSH connections that the jails of a host share, for the length of a block."""
+        self._master = 0
         if self._is_local() or not self._shares_connections():
             yield
             return
-        self._master = 0
         makedirs_safe(unfrackpath(self.get_option("control_path_dir")), 0o700)
         with take_seat(f"{self._socket()}.seats") as seat:
             self._master = seat.number // max(1, self.get_option("host_sessions"))
@@ -283,13 +289,10 @@ class Connection(ssh.Connection):  # type: ignore[misc]
         return self._persistence_controls(arguments) == (True, False) and not self.get_option("control_path")
 
     def _socket(self) -> str:
-        path = self._create_control_path(self.host, self.get_option("port"), self._login())
-        return path % {"directory": unfrackpath(self.get_option("control_path_dir"))}
-
-    def _create_control_path(self, host: Any, port: Any, user: Any, connection: Any = None, pid: Any = None) -> str:
-        """The first connection is the one that tasks on the host itself use as well."""
-        path: str = super()._create_control_path(host, port, user, connection or self._master, pid)
-        return path
+        """Where ssh is told to keep the connection that we use."""
+        path = self.get_option("control_path")
+        path = path or self._create_control_path(self.host, self.get_option("port"), self._login())
+        return str(path % {"directory": unfrackpath(self.get_option("control_path_dir"))})
 
     def _command(self, line: str) -> list[bytes]:
         """The command that has a shell on the host run a line."""
