@@ -10,12 +10,13 @@ import fcntl
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .._kernel import descriptors, files, namespaces, pidfd, processes, terminals
 from .._kernel.credentials import become
 from .._kernel.errors import KernelError
-from . import places, privileges, status, store
+from . import places, status, store
+from .ceiling import Ceiling, impose
 from .errors import EngineError
 from .launch import accounts, control, programs
 from .launch.control import Child
@@ -56,7 +57,7 @@ class Target(NamedTuple):
     name: str
     pid: int
     pidfd: int
-    ceiling: privileges.Ceiling
+    ceiling: Ceiling
     environment: Mapping[str, str]
     delegates: bool
 
@@ -141,9 +142,8 @@ def _open_target(name: str) -> Target:
     if status.group(name).is_frozen():
         os.close(fd)
         raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
-    document: dict[str, Any] = store.read_started(name) or {}
-    delegates = document.get("caps", {}).get("profile") == "vps"
-    return Target(name, state.pid, fd, _ceiling(name), document.get("environment", {}), delegates)
+    environment, delegates = _started_with(name)
+    return Target(name, state.pid, fd, _ceiling(name), environment, delegates)
 
 
 def _not_running(name: str) -> EngineError:
@@ -152,10 +152,28 @@ def _not_running(name: str) -> EngineError:
     return EngineError(name, "is not running", remedy=f"jailctl start {name}")
 
 
-def _ceiling(name: str) -> privileges.Ceiling:
+def _started_with(name: str) -> tuple[Mapping[str, str], bool]:
+    """The jail's own variables, and whether its root makes groups; nothing where somebody has damaged the record.
+
+    To check it as a whole document would take longer than all else here.
+    """
+    try:
+        document = files.read_json(places.started_document(name))
+    except files.DamagedFile:
+        return {}, False
+    if not isinstance(document, dict):
+        return {}, False
+    caps, environment = document.get("caps"), document.get("environment")
+    delegates = isinstance(caps, dict) and caps.get("profile") == "vps"
+    if isinstance(environment, dict) and all(isinstance(value, str) for value in environment.values()):
+        return environment, delegates
+    return {}, delegates
+
+
+def _ceiling(name: str) -> Ceiling:
     """What the init was given; nobody enters with more, so nobody enters when it cannot be read."""
     try:
-        return privileges.Ceiling.from_json(files.read_json(places.ceiling(name)))
+        return Ceiling.from_json(files.read_json(places.ceiling(name)))
     except (KernelError, LookupError, TypeError, ValueError) as error:
         remedy = f"restart the jail: jailctl restart {name}"
         raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
@@ -314,7 +332,7 @@ def _run_command(target: Target, entry: Entry, child: Child, streams: list[int])
         environment = _environment(target, entry, account)
         programs.find(command[0], environment["PATH"])
         accounts.enter_directory(entry.workdir or account.home, required=bool(entry.workdir))
-        privileges.impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
+        impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
         processes.set_parent_death_signal(signal.SIGKILL)
         os.execvpe(command[0], list(command), environment)
     except Exception as error:

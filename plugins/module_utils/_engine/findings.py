@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .._model.permissions import PERMISSIONS, denial_of
 from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OWN_PROFILE, Privileges
+from .ceiling import Finding
 
 ENFORCED = "enforced"
 PARTIAL = "partial"
@@ -21,14 +22,6 @@ _ECHO_ONLY = (
     "echo requests (ping -I with an address of the jail) where the host's ping_group_range lets its users send them,"
     " but no raw sockets"
 )
-
-
-class Finding(NamedTuple):
-    """What becomes of one thing that was asked for; ``why`` is empty when there is nothing to add."""
-
-    item: str
-    verdict: str
-    why: str = ""
 
 
 class Host(NamedTuple):

@@ -67,7 +67,7 @@ def _traffic(seen: Seen) -> dict[str, int] | None:
 def _privileges(seen: Seen) -> dict[str, Any]:
     """The ceiling of a running jail and the capability sets of its init, by name."""
     from .._kernel import capabilities, files
-    from .privileges import Ceiling
+    from .ceiling import Ceiling
 
     state = seen.state
     raw = files.read_json(places.ceiling(seen.name)) if state and status.is_alive(state) else None

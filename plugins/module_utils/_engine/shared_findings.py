@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from .._kernel import cgroup_bpf, landlock
 from .._kernel.errors import KernelError
 from .._model.profiles import OWN_PROFILE, Privileges
-from .findings import ENFORCED, PARTIAL, UNAVAILABLE, Finding
+from .ceiling import Finding
+from .findings import ENFORCED, PARTIAL, UNAVAILABLE
 
 _FAMILIES = "which sockets there are besides UNIX, IPv4 and IPv6, and those are held to no address"
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from .._kernel import seccomp
 from .._model.profiles import privileges_of
+from .ceiling import Finding
 from .errors import EngineError
-from .findings import ENFORCED, Finding, Host, examine
+from .findings import ENFORCED, Host, examine
 
 
 def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:

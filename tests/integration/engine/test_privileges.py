@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import Ceiling, compile_ceiling, impose
+from ansible_collections.hosting.jails.plugins.module_utils._engine.ceiling import Ceiling, impose
+from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import compile_ceiling
 from ansible_collections.hosting.jails.tests.integration.kernel.jailed import (
     ID_BASE,
     in_user_namespace,

@@ -15,6 +15,7 @@ from ..._kernel import files
 from ..._model.allocation import Allocation
 from ..._model.permissions import spread
 from .. import places, privileges, truth
+from ..ceiling import Ceiling
 from ..errors import EngineError
 from ..resolver import resolver_files
 from ..rootfs.roots import overlay_layers
@@ -60,7 +61,7 @@ def _init(document: Mapping[str, Any]) -> str:
     return find_reaper(pausing=not document.get("command"))
 
 
-def _ceiling(document: Mapping[str, Any]) -> privileges.Ceiling:
+def _ceiling(document: Mapping[str, Any]) -> Ceiling:
     """Most jails of a host are alike in their privileges, so a filter is compiled once for all of them."""
     caps = document["caps"]
     if isinstance(caps["seccomp"], str) and caps["seccomp"].startswith("/"):
@@ -72,7 +73,7 @@ def _ceiling(document: Mapping[str, Any]) -> privileges.Ceiling:
 
 
 @lru_cache(maxsize=64)
-def _compiled(key: str, architecture: str) -> privileges.Ceiling:
+def _compiled(key: str, architecture: str) -> Ceiling:
     import json
 
     return privileges.compile_ceiling(json.loads(key), architecture=architecture)

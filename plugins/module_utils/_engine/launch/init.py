@@ -9,7 +9,7 @@ import os
 import signal
 
 from ..._kernel import mounts, namespaces, paths, processes
-from .. import privileges
+from ..ceiling import impose
 from ..errors import blaming
 from . import accounts, programs, reaper
 from .programs import PATH
@@ -43,7 +43,7 @@ def run(start: Start, root: int, nodes: dict[str, int], *, released: int = -1) -
             os.close(released)
         start.child.say(ready=True)
         if start.child.wait_for_go():
-            privileges.impose(start.recipe.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
+            impose(start.recipe.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
             if start.recipe.standby:
                 processes.set_parent_death_signal(signal.SIGKILL)
             _execute(start, reaper_fd, command, _environment(start.recipe, account))

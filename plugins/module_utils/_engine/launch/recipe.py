@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..privileges import Ceiling
+from ..ceiling import Ceiling
 from ..rootfs.overlay import Layers
 
 

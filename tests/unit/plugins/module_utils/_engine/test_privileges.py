@@ -8,12 +8,9 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine.ceiling import Ceiling, Finding
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.hosting.jails.plugins.module_utils._engine.findings import Finding
-from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import (
-    Ceiling,
-    compile_ceiling,
-)
+from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import compile_ceiling
 from ansible_collections.hosting.jails.plugins.module_utils._engine.truth import refuse_weaker, report_on
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import seccomp
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.capabilities import name_of
