@@ -32,7 +32,16 @@ BUILD = CHECKOUT / ".build"
 PREFIX = "eng-"
 TEMPLATE = f"{PREFIX}debian"
 
-_PACKAGES = ("nginx-light", "procps", "iproute2", "python3-minimal", "libpython3-stdlib", "sudo", "systemd-sysv")
+_PACKAGES = (
+    "nginx-light",
+    "procps",
+    "iproute2",
+    "python3-minimal",
+    "libpython3-stdlib",
+    "redis-server",
+    "sudo",
+    "systemd-sysv",
+)
 # Nothing that a test reads; without them the archive has half the size.
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
