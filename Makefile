@@ -21,7 +21,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity \
-        integration escape faults molecule bench test host demo demo-clean build install-collection clean
+        integration escape faults molecule bench test thorough host demo demo-clean build install-collection clean
 
 # Ansible's own files stay in here as well: nothing of a run is left in a home directory.
 export ANSIBLE_COLLECTIONS_PATH := $(LINK)
@@ -98,16 +98,22 @@ integration escape faults: setup host ## Tests with real jails on this machine, 
 	tools/system-packages openssh-client
 	pytest tests/$@ $(PYTEST_ARGS) | tee $(BUILD)/log/$@
 
-molecule: setup host ## Scenarios on this machine and on hosts of their own, as root
+molecule: setup host ## Molecule scenarios, all or SCENARIOS, on this machine and on hosts of their own, as root
 	tools/system-packages openssh-client
-	tools/scenarios $(BUILD)/log | tee $(BUILD)/log/$@
+	tools/scenarios $(BUILD)/log $(SCENARIOS) | tee $(BUILD)/log/$@
 
 bench: setup host ## Measure starting, stopping and entering jails
 	tools/system-packages gcc libc6-dev
 	pytest tests/bench --capture=no $(PYTEST_ARGS)
 
-test: lint units sanity build $(ROOT_SUITES) molecule ## Every check and every test
+test: SCENARIOS := default fleet
+test: lint units sanity build $(ROOT_SUITES) molecule ## Every check and every test that CI runs
 	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
+
+thorough: setup host ## What takes longer: fleets over ssh, upgrades, services, a scenario for each role
+	tools/system-packages openssh-client
+	pytest tests/integration -m thorough $(PYTEST_ARGS)
+	tools/scenarios $(BUILD)/log
 
 ## Jails on this machine
 

@@ -35,9 +35,17 @@ MS_PRIVATE = 1 << 18
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+# Whole fleets, and playbooks that build and move what stands on them.
+THOROUGH = ("fleet/test_site.py", "fleet/test_jails_as_hosts.py", "playbooks/test_upgrade.py", "playbooks/test_service.py")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The demo first: it compares the machine with one that has no jails and no templates, such as the others share."""
     items.sort(key=lambda item: "playbooks" not in item.path.parts)
+    for item in items:
+        if item.path.as_posix().endswith(THOROUGH):
+            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture
