@@ -305,6 +305,8 @@ def main(version: str, *, stay: bool = False) -> int:
     """
     os.umask(0o077)
     os.chdir("/")
+    # Jails inherit it, and should not have that of whoever happened to start the first of them (setpriority(2)).
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
     _raise_descriptor_limit()
     store.prepare_directories()
     if stay:
