@@ -262,9 +262,9 @@ def _problems_of_jail(row: JailRow, jail: Mapping[str, Any], warn: float) -> Ite
     restarts = number(jail.get("restarts")) or 0
     if restarts and row.state == "running":
         yield problem("warning", f"was started again {restarts:.0f} times in a row by its policy", _exit(jail))
-    for bar, what in ((row.memory, "memory"), (row.pids, "processes"), (row.cpu, "processor time")):
-        if (bar.percent or 0.0) >= warn:
-            yield problem("warning", f"uses {bar.percent:.0f} % of the {what} that it may", bar.text)
+    for use, what in ((row.memory, "memory"), (row.pids, "processes"), (row.cpu, "processor time")):
+        if (use.percent or 0.0) >= warn:
+            yield problem("warning", f"uses {use.percent:.0f} % of the {what} that it may", use.text)
     if row.stale:
         yield problem("notice", f"stands on another generation of template {row.template} than the current one")
 

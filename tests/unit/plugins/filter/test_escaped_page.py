@@ -57,9 +57,9 @@ class Elements(HTMLParser):
         self.tags, self.attributes, self.words, self.inside = [], set(), [], ""
         self.feed(source)
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.attributes.update(name for name, _unused in attributes)
+        self.attributes.update(name for name, _unused in attrs)
         self.inside = tag
 
     def handle_endtag(self, tag):
