@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .._kernel import capabilities, landlock, processes, seccomp
 from .._kernel.credentials import become
-from .._kernel.light_typing import Any, NamedTuple
 
 
 class Finding(NamedTuple):

@@ -10,11 +10,11 @@ import fcntl
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from .._kernel import descriptors, files, namespaces, pidfd, processes, terminals
 from .._kernel.credentials import become
 from .._kernel.errors import KernelError
-from .._kernel.light_typing import NamedTuple
 from . import places, status, store
 from .ceiling import Ceiling, impose
 from .errors import EngineError
@@ -330,11 +330,11 @@ def _run_command(target: Target, entry: Entry, child: Child, streams: list[int])
         account = accounts.look_up(entry.user)
         command = entry.command or (account.shell, "-l")
         environment = _environment(target, entry, account)
-        program = programs.find(command[0], environment["PATH"])
+        programs.find(command[0], environment["PATH"])
         accounts.enter_directory(entry.workdir or account.home, required=bool(entry.workdir))
         impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
         processes.set_parent_death_signal(signal.SIGKILL)
-        os.execve(program, list(command), environment)
+        os.execvpe(command[0], list(command), environment)
     except Exception as error:
         child.fail(error)
     finally:

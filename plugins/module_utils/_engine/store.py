@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from .._kernel import files, trees
 from .._kernel.errors import KernelError
-from .._kernel.light_typing import Any, NamedTuple
 from . import places
 from .errors import EngineError
 

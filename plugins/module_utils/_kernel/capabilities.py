@@ -9,10 +9,10 @@ import ctypes
 import errno
 import struct
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from . import libc
 from .errors import KernelError
-from .light_typing import NamedTuple
 
 # In the order of their numbers (include/uapi/linux/capability.h), without the CAP_ that all of them share.
 _NAMES = (

@@ -10,10 +10,10 @@ import os
 import select
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from .errors import KernelError
 from .files import closing, read_text
-from .light_typing import NamedTuple
 
 _REMOVE_POLL_SECONDS = 0.002
 _LARGEST_EVENTS = 4096

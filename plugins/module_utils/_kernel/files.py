@@ -11,9 +11,9 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from .errors import KernelError
-from .light_typing import Any
 
 _LOCK_POLL_SECONDS = 0.02
 _CHUNK = 65536

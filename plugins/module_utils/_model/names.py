@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from .place import Place, shown
 
@@ -18,17 +19,17 @@ _RULE = "use 1 to 63 lowercase letters, digits and '-', with a letter or digit a
 NAME_SCHEMA = {"type": "string", "pattern": r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?![\s\S])"}
 
 
-def jail_name(value: object, *, path: str = "name") -> str:
+def jail_name(value: Any, *, path: str = "name") -> str:
     """Return ``value`` if it can name a jail; raise DocumentError with what is wrong with it otherwise."""
     return parse_name(value, Place("", path))
 
 
-def template_name(value: object, *, path: str = "template") -> str:
+def template_name(value: Any, *, path: str = "template") -> str:
     """Return ``value`` if it can name a template; the rule is that of jails."""
     return parse_name(value, Place("", path))
 
 
-def parse_name(value: object, place: Place) -> str:
+def parse_name(value: Any, place: Place) -> str:
     """Return ``value`` if it is a name, raise the DocumentError of ``place`` otherwise."""
     if not isinstance(value, str):
         raise place.error(f"{shown(value)} is not a name", f"{_RULE}; quote it if it is made of digits only")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from .errors import DocumentError
 
@@ -42,7 +43,7 @@ class Place:
         return DocumentError(self.jail, self.path, message, remedy)
 
 
-def shown(value: object) -> str:
+def shown(value: Any) -> str:
     """A value as a message quotes it: on one line, and short whatever it is."""
     if isinstance(value, int) and abs(value) >= _LARGEST_SHOWN:
         return "a number of that size"  # Python refuses to print integers of more than 4,300 digits
@@ -68,7 +69,7 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names) if more < 2 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
+def did_you_mean(word: Any, known: Iterable[str]) -> str:
     """The remedy for a name that nobody knows: the nearest one that is known, else all of them."""
     from difflib import get_close_matches  # only a mistake pays for this import
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import NamedTuple
 
-from ..._kernel.light_typing import NamedTuple
 from ..errors import EngineError
 
 _LARGEST_DATABASE = 4 << 20

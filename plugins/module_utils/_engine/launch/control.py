@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any, NamedTuple
 
 from ..._kernel.errors import KernelError
-from ..._kernel.light_typing import Any, NamedTuple
 from ..errors import EngineError
 
 
