@@ -100,7 +100,8 @@ class Answers:
     def _key(self, answer: Answer) -> str:
         """Of the source and of what is asked, so that an edited file finds no answer of another host."""
         way = answer.way
-        assert way is not None
+        if way is None:
+            raise ValueError(f"nobody knows how to ask {answer.host.name}")
         open_variables = {name: str(value) for name, value in way.variables.items() if not _SECRET.search(name)}
         asked = [answer.host.name, way.connection, way.become, way.asks_sudo, open_variables, self._jailctl]
         return f"{self._prefix}_{sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"

@@ -36,7 +36,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 # Whole fleets, and playbooks that build and move what stands on them.
-THOROUGH = ("fleet/test_site.py", "fleet/test_jails_as_hosts.py", "playbooks/test_upgrade.py", "playbooks/test_service.py")
+THOROUGH = (
+    "fleet/test_jails_as_hosts.py",
+    "fleet/test_site.py",
+    "playbooks/test_service.py",
+    "playbooks/test_upgrade.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

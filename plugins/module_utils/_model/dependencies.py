@@ -84,6 +84,6 @@ def _circles(waiting: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
         while name not in seen:
             seen.add(name)
             path.append(name)
-            name = next(need for need in waiting[name] if need in waiting)
+            name = [need for need in waiting[name] if need in waiting][0]
         if name in path:
             yield path[path.index(name) :]

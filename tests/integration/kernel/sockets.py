@@ -66,7 +66,7 @@ def serve_neighbours(link: str) -> Iterator[Any]:
     """serve() on the link-local address of a link; yields that and the port."""
     with open("/proc/net/if_inet6", encoding="ascii") as file:
         fields = [line.split() for line in file]
-    packed = next(bytes.fromhex(line[0]) for line in fields if line[5] == link and line[3] == "20")
+    (packed,) = [bytes.fromhex(line[0]) for line in fields if line[5] == link and line[3] == "20"]
     address = socket.inet_ntop(socket.AF_INET6, packed)
     for value in serve(f"{address}%{link}"):
         yield address, value
