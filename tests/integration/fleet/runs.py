@@ -22,7 +22,7 @@ from ansible_collections.hosting.jails.tests.hosts import access
 from ansible_collections.hosting.jails.tests.hosts.host import Host
 from ansible_collections.hosting.jails.tests.integration import jails
 
-_RECORDER = Path(__file__).parents[1] / "modules"
+_RECORDER = Path(__file__).parents[1] / "modules" / "recorder.py"
 _RECAP = re.compile(r"^(\S+) +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
 
@@ -45,9 +45,9 @@ class Run:
         return {name: counts["changed"] for name, counts in self.recap().items()}
 
     def rows(self, host: str) -> dict[str, dict[str, Any]]:
-        """What jail_fleet has said of each jail of a host."""
-        [result] = [result for result in self.results if result["_host"] == host and "summary" in result]
-        return {row["name"]: row for row in result["jails"]}
+        """What jail_fleet has said of each jail of a host, the last time: a site validates before."""
+        *_before, last = [result for result in self.results if result["_host"] == host and "summary" in result]
+        return {row["name"]: row for row in last["jails"]}
 
     def changed_jails(self, host: str) -> set[str]:
         """Jails of a host to which something was done."""
@@ -62,6 +62,8 @@ class Controller:
         self.hosts = hosts
         self.collections = [jails.BUILD / "link"]
         (directory / "group_vars").mkdir(parents=True)
+        (directory / "callbacks").mkdir()
+        (directory / "callbacks" / _RECORDER.name).symlink_to(_RECORDER)
         # Empty: nobody's own configuration counts.
         (directory / "ansible.cfg").touch()
         (directory / "hosts.yml").symlink_to(access.inventory(hosts[0].prefix))
@@ -118,7 +120,7 @@ class Controller:
         return {
             **kept,
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
-            "ANSIBLE_CALLBACK_PLUGINS": str(_RECORDER),
+            "ANSIBLE_CALLBACK_PLUGINS": str(self.directory / "callbacks"),
             "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(map(str, self.collections)),
             "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.directory / "home"),

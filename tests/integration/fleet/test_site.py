@@ -135,7 +135,7 @@ def test_a_host_that_dies_leaves_the_others_done_and_is_completed_by_the_next_ru
 def test_a_bad_document_among_500_is_refused_before_any_host_is_touched(site: Site) -> None:
     """No host can be touched: all cables are pulled."""
     many: list[dict[str, Any]] = [{"name": f"n{number}"} for number in range(500 // len(site.hosts))]
-    many[100]["limits"] = {"memory": "{{ 'lots' if host_number == '3' else '64M' }}"}
+    many[100]["limits"] = {"memory": "{{ 'lots' if host_number | int == 3 else '64M' }}"}
     site.controller.describe(**{**_VARIABLES, "jails_of_all": many})
     for host in site.hosts:
         segment.set_cable(host.prefix, host.name, plugged=False)
