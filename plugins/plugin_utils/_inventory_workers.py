@@ -20,8 +20,9 @@ Job = Callable[[], Any]
 
 LARGEST_ANSWER = 16 << 20
 
-# Of address space, beyond what a worker is born with: an endless answer ends the worker that reads it, not the run.
+# Beyond what a worker is born with. Looked at from outside: a process that is refused memory can hang as well as fail.
 _WORKER_MEMORY = 256 << 20
+_LOOK = 0.2
 _CHUNK = 1 << 16
 
 
@@ -32,11 +33,15 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
+_TOO_LARGE = Outcome(error=f"its answer has more than {LARGEST_ANSWER >> 20} MiB")
+
+
 class _Worker(NamedTuple):
     number: int
     pid: int
     pipe: int
     deadline: float
+    memory: int
     answer: bytearray
 
 
@@ -76,18 +81,26 @@ def _finished(
     """Wait until something happens; the workers that have answered, or have had their time."""
     patience = min(worker.deadline for worker in running.values()) - time.monotonic()
     found = []
-    for key, _unused in selector.select(max(0.0, patience)):
+    for key, _unused in selector.select(max(0.0, min(patience, _LOOK))):
         worker = running[key.fd]
         chunk = os.read(worker.pipe, _CHUNK)
         worker.answer.extend(chunk)
         if not chunk:
             found.append((worker, _outcome(worker.answer)))
         elif len(worker.answer) > LARGEST_ANSWER:
-            found.append((worker, Outcome(error=f"its answer has more than {LARGEST_ANSWER >> 20} MiB")))
+            found.append((worker, _TOO_LARGE))
     answered = {worker.pipe for worker, _unused in found}
-    late = [worker for worker in running.values() if worker.deadline <= time.monotonic()]
-    error = f"no answer within {timeout:g} seconds"
-    return found + [(worker, Outcome(error=error)) for worker in late if worker.pipe not in answered]
+    others = [worker for worker in running.values() if worker.pipe not in answered]
+    return found + [(worker, outcome) for worker in others if (outcome := _given_up(worker, timeout=timeout))]
+
+
+def _given_up(worker: _Worker, *, timeout: float) -> Outcome | None:
+    """Why a worker is waited for no longer, None while it is."""
+    if _memory_of(worker.pid) > worker.memory + _WORKER_MEMORY:
+        return _TOO_LARGE
+    if worker.deadline <= time.monotonic():
+        return Outcome(error=f"no answer within {timeout:g} seconds")
+    return None
 
 
 def _outcome(answer: bytearray) -> Outcome:
@@ -106,7 +119,7 @@ def _start(number: int, job: Job, *, timeout: float, verbose: bool) -> _Worker:
         finally:
             os._exit(0)
     os.close(writer)
-    return _Worker(number, pid, reader, time.monotonic() + timeout, bytearray())
+    return _Worker(number, pid, reader, time.monotonic() + timeout, _memory_of(pid), bytearray())
 
 
 def _work(job: Job, writer: int, *, verbose: bool) -> None:
@@ -115,11 +128,8 @@ def _work(job: Job, writer: int, *, verbose: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     _redirect(verbose=verbose)
-    _limit_memory()
     try:
         answer = json.dumps({"value": job()})
-    except MemoryError:
-        answer = json.dumps({"error": f"its answer has more than {LARGEST_ANSWER >> 20} MiB"})
     except Exception as error:
         answer = json.dumps({"error": str(error) or type(error).__name__})
     with os.fdopen(writer, "wb") as pipe:
@@ -134,13 +144,11 @@ def _redirect(*, verbose: bool) -> None:
         os.dup2(null, 2)
 
 
-def _limit_memory() -> None:
-    """Where the system says how much a process has (proc(5)); elsewhere only the time is limited."""
-    with contextlib.suppress(OSError, ValueError):
-        with open("/proc/self/statm", encoding="ascii") as file:
-            present = int(file.read().split()[0]) * resource.getpagesize()
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (present + _WORKER_MEMORY, hard))
+def _memory_of(pid: int) -> int:
+    """Bytes of memory that a process has, where the system says so (proc(5)); elsewhere only its time is limited."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+    return 0
 
 
 def _end(worker: _Worker) -> None:
