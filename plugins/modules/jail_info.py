@@ -53,6 +53,15 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ host.jails | map(attribute='name') | zip(host.jails | map(attribute='state')) }}"
 
+- name: Look at what all processes of all jails may do
+  hosting.jails.jail_info:
+    gather: [privileges]
+  register: powers
+
+- name: Fail if one of them may do more than its document says
+  ansible.builtin.assert:
+    that: powers.jails | map(attribute='privileges.drift', default=[]) | flatten | length == 0
+
 - name: What one customer's jails use
   hosting.jails.jail_info:
     labels: {customer: acme}
@@ -193,10 +202,44 @@ jails:
         interface: jl1
         traffic: {received_packets: 812, sent_packets: 640, received_bytes: 91230, sent_bytes: 1204881}
     privileges:
-      description: The capabilities that no process of it can exceed, and what this kernel makes of what was asked for.
+      description:
+        - What its processes may do. Empty when it does not run.
+        - C(capabilities), C(no_new_privileges) and C(seccomp) are the ceiling that it was started with, which no process
+          of it can exceed, and C(report) is what this kernel makes of what was asked for.
+        - C(processes) are its processes with the five capability sets of capabilities(7) by name, the mode of their
+          C(seccomp), and the inode numbers of their C(namespaces).
+        - C(drift) is empty, or has the processes that are not what the document says, with what differs. A process in a
+          user namespace of the jail's own making may have every capability there, which is worth nothing in the jail.
+        - A process of C(jailctl exec) outside of the jail's pids (C(jail_pid) is null) waits for its command. It has the
+          power to enter the jail, and is no drift.
       returned: O(gather) has V(privileges)
       type: dict
-      sample: {capabilities: [CHOWN, KILL], no_new_privileges: true, seccomp: true}
+      sample:
+        capabilities: [CHOWN, KILL]
+        no_new_privileges: true
+        seccomp: true
+        processes:
+          - pid: 4711
+            jail_pid: 1
+            uid: 655360
+            jail_uid: 0
+            user: root
+            command: nginx
+            capabilities:
+              inheritable: []
+              permitted: [CHOWN, KILL, NET_RAW]
+              effective: [CHOWN, KILL, NET_RAW]
+              bounding: [CHOWN, KILL, NET_RAW]
+              ambient: []
+            seccomp: filter
+            no_new_privileges: true
+            namespaces: {cgroup: 4026532323, ipc: 4026532322, mnt: 4026532324, net: 4026532249, pid: 4026532318}
+            drift: ["exceeds its jail's ceiling (permitted, effective, bounding) by NET_RAW"]
+        drift:
+          - pid: 4711
+            command: nginx
+            drift: ["exceeds its jail's ceiling (permitted, effective, bounding) by NET_RAW"]
+        report: [{item: capability CHOWN, verdict: enforced, why: ""}]
     disk:
       description: Its root file system. C(used) is what the jail itself has written, in bytes.
       returned: O(gather) has V(disk)

@@ -284,6 +284,7 @@ def _join(target: Target, keep: set[int]) -> None:
     """
     processes.set_parent_death_signal(signal.SIGKILL)
     processes.set_undumpable()
+    processes.set_name(places.ENTERING)
     processes.reset_signals()
     _take_limits_of(target.pid)
     processes.forbid_imports()

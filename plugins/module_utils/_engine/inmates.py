@@ -94,11 +94,10 @@ def _read_passwd(init: int) -> str:
 def jail_of(pid: int) -> str | None:
     """The jail that a process of the host is in, by its control group; None if it is in none, or gone.
 
-    A process in a jail of a jail is in the outer one: that is the one of this host.
+    A process in a jail of a jail is in the outer one: that is the one of this host. What is mounted of the groups may
+    lie below what the kernel counts from, so the path may begin with something else.
     """
     path = process_table.group_of(pid) or ""
-    first, _unused, rest = path.strip("/").partition("/")
+    _unused, found, rest = f"{path}/".partition(f"/{places.CGROUP}/")
     name = rest.partition("/")[0]
-    if first != places.CGROUP or not name:
-        return None
-    return jail_name(name) if name in store.names() else None
+    return jail_name(name) if found and name in store.names() else None

@@ -15,7 +15,12 @@ CGROUP = "jails"
 OTHER_NAMES = ("chbind", "jexec", "jls", "vserver", "vserver-stat")
 # Commands that chbind has bound to addresses; no jail has such a name.
 BOUND = f"{CGROUP}/.bound"
+# What a process of ours is called while it is on its way into a jail, up to the exec of what it becomes.
+ENTERING = "entering-jail"
 
+# Not NAME.json, so no document.
+HOST = f"{DOCUMENTS}/host.conf"
+RESERVATIONS = f"{RUNTIME}/.addresses.json"
 ALLOCATIONS = f"{STATE}/allocations.json"
 SUPERVISOR_SOCKET = f"{RUNTIME}/supervisor.sock"
 

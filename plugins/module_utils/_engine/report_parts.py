@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from .._kernel.cgroup_statistics import read_statistics
-from .._kernel.files import read_text
 from . import limits, network, places, status
 from .report import TRAFFIC, Seen
 
@@ -65,8 +64,9 @@ def _traffic(seen: Seen) -> dict[str, int] | None:
 
 
 def _privileges(seen: Seen) -> dict[str, Any]:
-    """The ceiling of a running jail and the capability sets of its init, by name."""
+    """The ceiling of a running jail, and what each of its processes may do, by name."""
     from .._kernel import capabilities, files
+    from . import inmate_privileges
     from .ceiling import Ceiling
 
     state = seen.state
@@ -74,13 +74,14 @@ def _privileges(seen: Seen) -> dict[str, Any]:
     if raw is None or state is None:
         return {}
     ceiling = Ceiling.from_json(raw)
-    lines = (read_text(f"/proc/{state.pid}/status") or "").splitlines()
-    shown = [line for line in lines if line.startswith(("Cap", "Seccomp:", "NoNewPrivs"))]
+    policy = inmate_privileges.policy_of(seen.full, init=state.pid, ceiling=ceiling)
+    processes = inmate_privileges.standings(seen.name, policy)
     return {
         "capabilities": sorted(capabilities.name_of(number) for number in ceiling.bounding),
         "no_new_privileges": ceiling.no_new_privileges,
         "seccomp": bool(ceiling.seccomp),
-        "init": {line.split(":")[0]: line.split()[1] for line in shown},
+        "processes": processes,
+        "drift": [{key: row[key] for key in ("pid", "command", "drift")} for row in processes if row["drift"]],
         "report": [{"item": line.item, "verdict": line.verdict, "why": line.why} for line in ceiling.report],
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from . import libc
@@ -129,9 +129,13 @@ def read_sets(pid: int) -> CapabilitySets:
     path = f"/proc/{pid}/status"
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            fields = dict(line.split(":", 1) for line in file if line.startswith("Cap"))
+            return sets_in(dict(line.split(":", 1) for line in file if line.startswith("Cap")))
     except OSError as error:
         raise KernelError.from_os_error("read", path, error) from error
+
+
+def sets_in(fields: Mapping[str, str]) -> CapabilitySets:
+    """The sets in the fields of a /proc/PID/status that has been read already."""
     return CapabilitySets(
         **{
             name: _members(int(fields[field], 16))

@@ -16,6 +16,7 @@ from .errors import KernelError
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _KEYCTL_JOIN_SESSION_KEYRING = 1
@@ -39,6 +40,12 @@ def set_undumpable() -> None:
 def set_parent_death_signal(number: int) -> None:
     """Have a signal sent to us when our parent dies; 0 clears it. Changes of credentials clear it as well."""
     _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, number)
+
+
+def set_name(name: str) -> None:
+    """Call ourselves so in /proc/PID/comm, up to 15 bytes, until the next exec (PR_SET_NAME(2const))."""
+    buffer = ctypes.create_string_buffer(name.encode())
+    libc.call("prctl", "PR_SET_NAME", "prctl", _PR_SET_NAME, ctypes.c_ulong(ctypes.addressof(buffer)), 0, 0, 0)
 
 
 def set_child_subreaper() -> None:

@@ -15,6 +15,7 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
        --interval SECONDS  how often, 2 by default
   ps [NAME...]             processes of jails: their numbers and users outside and inside
        --pid PID           only this process of the host, and which jail it is in
+       --privileges        what each may do, and where that is not what its jail's document says
   start NAME...            start jails, those that they depend on first
   stop NAME...             stop jails
   restart NAME...          stop and start jails

@@ -15,7 +15,8 @@ import tty
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import inmates, store
+from ..._kernel.capabilities import known_names
+from .. import inmates, report, store
 from ..errors import EngineError
 from ..meter import Meter
 from . import tables
@@ -28,14 +29,18 @@ _INTERVAL = 2.0
 _SHORT = 0.5
 _CLEAR = "\033[H\033[2J"
 _TOP = ("name", "state", "cpu%", "memory", "limit", "mem%", "pids", "pids_limit")
+_PRIVILEGES = ("name", "pid", "jail_pid", "user", "capabilities", "seccomp", "no_new_privileges", "drift", "command")
 _PS = ("name", "pid", "jail_pid", "user", "uid", "state", "cpu", "memory", "command")
 
 
 def _ps(words: list[str]) -> int:
-    flags, values, names = split_flags(words, flags=("--json",), values=("--pid",))
-    rows = [_process(values["--pid"], names)] if "--pid" in values else _processes(select_jails(names))
+    flags, values, names = split_flags(words, flags=("--json", "--privileges"), values=("--pid",))
+    read = _privileges if "--privileges" in flags else _processes
+    rows = [_process(values["--pid"], names, read)] if "--pid" in values else read(select_jails(names))
     if "--json" in flags:
         return tables.print_json(rows)
+    if "--privileges" in flags:
+        return tables.print_table([_powers(row) for row in rows], _PRIVILEGES)
     return tables.print_table([_shown(row) for row in rows], _PS)
 
 
@@ -43,14 +48,19 @@ def _processes(names: list[str]) -> list[dict[str, Any]]:
     return [{"name": name, **row} for name in names for row in inmates.processes_of(name)]
 
 
-def _process(text: str, names: list[str]) -> dict[str, Any]:
+def _privileges(names: list[str]) -> list[dict[str, Any]]:
+    rows = report.describe_all(names, ("privileges",))
+    return [{"name": row["name"], **one} for row in rows for one in row["privileges"].get("processes", ())]
+
+
+def _process(text: str, names: list[str], read: Callable[[list[str]], list[dict[str, Any]]]) -> dict[str, Any]:
     """The row of one process of the host, with the jail that it is in."""
     if names:
         raise UsageError("ps takes --pid or names of jails")
     if not text.isdecimal():
         raise UsageError(f"{text!r} is not a process id")
     jail = inmates.jail_of(int(text))
-    rows = _processes([jail]) if jail else []
+    rows = read([jail]) if jail else []
     for row in rows:
         if row["pid"] == int(text):
             return row
@@ -59,6 +69,16 @@ def _process(text: str, names: list[str]) -> dict[str, Any]:
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "cpu": f"{row['cpu_seconds']:.1f}s", "memory": tables.size(row["memory"])}
+
+
+def _powers(row: dict[str, Any]) -> dict[str, Any]:
+    """What a process can use at once, its effective set; a host's root has all there are."""
+    held = row["capabilities"]["effective"]
+    words = {
+        "capabilities": "all" if known_names() <= set(held) else held,
+        "no_new_privileges": "yes" if row["no_new_privileges"] else "no",
+    }
+    return {**row, **words, "drift": "; ".join(row["drift"])}
 
 
 def _top(words: list[str]) -> int:

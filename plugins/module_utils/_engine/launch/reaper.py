@@ -48,6 +48,7 @@ def run_builtin(command: Sequence[str], environment: Mapping[str, str]) -> None:
     undumpable, so that nobody in the jail can look into it.
     """
     processes.set_undumpable()
+    processes.set_name("init")
     # Blocked and waited for, so that none comes between a look and a wait; an init's blocked signals are kept for it.
     awaited = {signal.SIGCHLD, *_FORWARDED}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)

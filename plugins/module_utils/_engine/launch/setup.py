@@ -16,7 +16,7 @@ import time
 from ..._kernel import loopback, mounts, namespaces, processes
 from ..._kernel.cgroups import Cgroup
 from ..._kernel.errors import KernelError
-from .. import status
+from .. import places, status
 from ..errors import EngineError, blaming
 from . import init
 from .recipe import Recipe
@@ -48,6 +48,7 @@ def run(start: Start) -> None:
 def _leave_launcher(start: Start) -> None:
     processes.set_parent_death_signal(signal.SIGKILL)
     processes.set_undumpable()
+    processes.set_name(places.ENTERING)
     # A collection would write to all the memory that we still share with the launcher.
     gc.disable()
     os.setsid()
