@@ -25,7 +25,7 @@ except ImportError:
 
 STATES = ("running", "frozen", "stopped", "failed", "stuck")
 
-# Shells greet, sudo(8) lectures: the answer begins with a line of its own.
+# Shells greet, sudo(8) lectures: the answer has lines of its own.
 _START = re.compile(r"^\[", re.MULTILINE)
 _MOST_STARTS = 20
 
@@ -64,11 +64,12 @@ def _rows(text: str) -> list[Any]:
         if number == _MOST_STARTS:
             break
         try:
-            found = _encodable(json.JSONDecoder().raw_decode(text, start.start())[0])
+            found, end = json.JSONDecoder().raw_decode(text, start.start())
+            answer = _encodable(found)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, list):
-            return found
+        if isinstance(answer, list) and text[end : end + 1].strip() == "":
+            return answer
     raise BadAnswer(f"its answer is not a list of jails: {excerpt(text) or 'it is empty'}")
 
 

@@ -135,6 +135,7 @@ def test_no_more_hosts_are_asked_at_once_than_wanted(fleet):
         ('echo \'[{"name": "web1"}, {"name": "web1"}]\'', ["jail web1 twice"]),
         ('printf \'[{"name": "web1"\'', ["not a list of jails"]),
         ("head -c 100000 /dev/urandom", ["not a list of jails"]),
+        ("echo '[]5B'", ["not a list of jails"]),
         ("i=0; while [ $i -lt 5000 ]; do printf '['; i=$((i+1)); done", ["not a list of jails"]),
         ("printf '\\033]0;owned\\007\\033[31mred'", ["]0;owned"]),
         ("echo 'sh: 1: exec: /usr/local/sbin/jailctl: not found' >&2; exit 127", ["no jail host yet"]),
