@@ -37,14 +37,53 @@ options:
         C(jailctl boot) run at boot and C(jailctl shutdown) before a shutdown.
     type: bool
     default: true
+  address_pools:
+    description:
+      - What jails get addresses from that leave the choice to this host, with V(auto), V(auto4) or V(auto6) among the
+        O(hosting.jails.jail_ip#module:addresses).
+      - Taken whole. Without it the pools stay as they are; an empty list is none.
+      - What jails have they keep, also if a pool does not have it any more.
+    type: list
+    elements: dict
+    suboptions:
+      addresses:
+        description:
+          - Network such as V(10.20.0.0/24), or range of addresses with the prefix of its network, such as
+            V(192.0.2.100-192.0.2.199/24).
+          - The first and the last address of a network are given to nobody, nor is any that the host has or routes
+            somewhere.
+        type: str
+        required: true
+      link:
+        description:
+          - Bridge, parent or interface of the jails that the pool is for. An address that a station on it answers for
+            is not given.
+          - Without it the pool is for jails that are routed to, and for those on an interface that has no pool of its
+            own.
+        type: str
+      reserved:
+        description:
+          - Addresses, ranges and networks of it that no jail gets, for example that of a router.
+        type: list
+        elements: str
 seealso:
   - module: hosting.jails.jail
+  - module: hosting.jails.jail_ip
 """
 
 EXAMPLES = r"""
 ---
 - name: The engine and jailctl
   hosting.jails.jail_engine:
+
+- name: Pools of addresses for jails that say "addresses: [auto]", routed ones and those on br0
+  hosting.jails.jail_engine:
+    address_pools:
+      - addresses: 10.20.0.0/24
+      - addresses: fd00:20::/64
+      - addresses: 192.0.2.100-192.0.2.199/24
+        link: br0
+        reserved: [192.0.2.110]
 
 - name: Nothing of it
   hosting.jails.jail_engine:
@@ -73,16 +112,28 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._engine import boot, install, traces
 from ..module_utils._engine.module import run
 
+_POOL: dict[str, Any] = {
+    "addresses": {"type": "str", "required": True},
+    "link": {"type": "str"},
+    "reserved": {"type": "list", "elements": "str"},
+}
+
 
 def converge(module: AnsibleModule) -> dict[str, Any]:
     """The module's result."""
-    before = {"engines": install.versions(), "boot": boot.is_enabled()}
+    # Here and not above: what a module imports at once, every call of it compiles.
+    from ..module_utils._engine import host_configuration
+
+    pools = host_configuration.plan(module.params["address_pools"])
+    before = {"engines": install.versions(), "boot": boot.is_enabled(), "address_pools": pools.before}
     if module.params["state"] == "present":
-        actions = install.plan() + boot.plan(module.params["autostart"])
-        after = {"engines": [install.engine_version()], "boot": boot.would_be_enabled(module.params["autostart"])}
+        actions = install.plan() + boot.plan(module.params["autostart"]) + pools.steps
+        enabled = boot.would_be_enabled(module.params["autostart"])
+        after = {"engines": [install.engine_version()], "boot": enabled, "address_pools": pools.after}
     else:
-        actions = boot.plan(False) + install.plan_removal() + traces.plan()
-        after = {"engines": [], "boot": False}
+        remains = traces.plan()
+        actions = boot.plan(False) + install.plan_removal() + remains
+        after = {"engines": [], "boot": False, "address_pools": [] if remains else pools.before}
     if not module.check_mode:
         for action in actions:
             action.carry_out()
@@ -99,6 +150,7 @@ def main() -> None:
     spec = {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "autostart": {"type": "bool", "default": True},
+        "address_pools": {"type": "list", "elements": "dict", "options": _POOL},
     }
     run(AnsibleModule(argument_spec=spec, supports_check_mode=True), converge)
 

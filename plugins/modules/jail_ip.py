@@ -72,6 +72,10 @@ options:
     description:
       - Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) and O(mode=shared) need
         at least one.
+      - V(auto) is a free address of each family that the host has pools of, V(auto4) and V(auto6) are one of that
+        family. The jail keeps what it gets.
+      - The pools are those that M(hosting.jails.jail_engine) or the role P(hosting.jails.host#role) has given the host.
+        The document has the address itself, and a task that says V(auto) again changes nothing.
       - With O(mode=shared) the first address of a family is what the wildcard and loopback become, and where
         connections come from. One that the host has already is used as it is.
     type: list
@@ -312,6 +316,12 @@ EXAMPLES = r"""
     jail: web1
     mode: vnet
     addresses: [10.20.0.11/32, "fd00:20::11/128"]
+
+- name: Give a jail an address of each family from the pools of its host
+  hosting.jails.jail_ip:
+    jail: web2
+    mode: vnet
+    addresses: [auto]
 
 - name: A jail on a bridge of the host, with a router there
   hosting.jails.jail_ip:

@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from .._model.actions import Plan
+from .._model.addresses import leaves_choice
 from .._model.diff import diff
 from .._model.document import redacted
 from .._model.planner import Wanted, plan
@@ -21,6 +22,15 @@ def converge(wanted: Wanted, *, apply_mode: str, check: bool, verify: bool = Tru
     Planned first without a lock, since most runs change nothing, and again under it when there is something to do.
     ``verify`` waits for the first moments of a jail that is started; who starts many waits for all of them together.
     """
+    if not leaves_choice(wanted.given):
+        return _converge(wanted, apply_mode=apply_mode, check=check, verify=verify)
+    from . import address_pools
+
+    with address_pools.choosing(reserve=not check) as choice:
+        return _converge(choice.for_wanted(wanted), apply_mode=apply_mode, check=check, verify=verify)
+
+
+def _converge(wanted: Wanted, *, apply_mode: str, check: bool, verify: bool) -> dict[str, Any]:
     planned = _plan(wanted, apply_mode)
     _refuse(planned)
     lines = _start_dependencies(planned, check=check)

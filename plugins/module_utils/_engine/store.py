@@ -72,6 +72,7 @@ def read_document(name: str, expected: Mapping[str, Any] | None = None) -> dict[
     EngineError or DocumentError where somebody has edited it into something else. One that equals ``expected``, which
     is canonical, is taken for what it is and not parsed again.
     """
+    from .._model.addresses import leaves_choice
     from .._model.document import normalise
 
     path = places.document(name)
@@ -81,9 +82,13 @@ def read_document(name: str, expected: Mapping[str, Any] | None = None) -> dict[
         raise EngineError(
             name, f"{path} is not valid JSON", remedy="restore it from a copy, or remove it and define the jail again"
         ) from error
-    if document is None or document == expected:
+    if document is None or (document == expected and not leaves_choice(document)):
         return document
-    return normalise(document, jail=name)
+    document = normalise(document, jail=name)
+    if leaves_choice(document):
+        remedy = "write an address there, or have a task say it, which chooses one"
+        raise EngineError(name, f"{path} names no address that the jail could have", path="ip.addresses", remedy=remedy)
+    return document
 
 
 def write_document(name: str, document: dict[str, Any]) -> None:

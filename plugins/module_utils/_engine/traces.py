@@ -45,7 +45,7 @@ def _remove() -> None:
     client.dismiss()
     for name in _GROUPS:
         Cgroup(status.hierarchies(), name).remove()
-    for path in (*_locks(), places.SUPERVISOR_SOCKET):
+    for path in (*_locks(), places.SUPERVISOR_SOCKET, places.HOST, places.RESERVATIONS):
         files.remove_file(path)
     if files.read_json(places.ALLOCATIONS) == {}:
         files.remove_file(places.ALLOCATIONS)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from typing import Any, Union
 
@@ -15,20 +15,26 @@ from .scalars import Scalar, parse_text
 
 IPAddress = Union[IPv4Address, IPv6Address]
 
+# What a task writes where the host is to choose, and the families that it stands for.
+AUTOMATIC = {"auto": (4, 6), "auto4": (4,), "auto6": (6,)}
+
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _TEXT_SCHEMA = {"type": "string"}
 
 
 def parse_jail_address(value: Any, place: Place) -> str:
-    """An address of a jail with its prefix: ``10.0.0.1`` is ``10.0.0.1/32``.
+    """An address of a jail with its prefix: ``10.0.0.1`` is ``10.0.0.1/32``; or a word of AUTOMATIC.
 
     Whether it may stand for more than this one address, as on a wire that is shared with others, is for check() to say.
     """
     text = _plain(value, place)
+    if text in AUTOMATIC:
+        return text
     try:
         interface = ip_interface(text)
     except ValueError as error:
-        raise place.error(f"{shown(text)} is not an address", "write 10.20.0.11/32 or fd00:20::11/128") from error
+        remedy = "write 10.20.0.11/32 or fd00:20::11/128, or auto, auto4 or auto6 for a free one of the host's pools"
+        raise place.error(f"{shown(text)} is not an address", remedy) from error
     fault = _unusable(interface.ip)
     if fault:
         raise place.error(f"{shown(text)} is {fault}", "give the jail a unicast address of its own")
@@ -38,6 +44,23 @@ def parse_jail_address(value: Any, place: Place) -> str:
             f"{shown(text)} stands for a whole network", f"write {interface.ip}/{interface.max_prefixlen}"
         )
     return str(interface)
+
+
+def is_automatic(addresses: Iterable[Any]) -> bool:
+    """Whether the host is to choose one of some addresses."""
+    return any(isinstance(address, str) and address in AUTOMATIC for address in addresses)
+
+
+def leaves_choice(document: Mapping[str, Any]) -> bool:
+    """The same of all addresses of a document, or of a piece of one, of whatever form."""
+    ip = document.get("ip")
+    addresses = ip.get("addresses") if isinstance(ip, Mapping) else None
+    return isinstance(addresses, (list, tuple)) and is_automatic(addresses)
+
+
+def families_of(address: str) -> tuple[int, ...]:
+    """4, 6 or both, for an address of a document before or after the host has chosen it."""
+    return AUTOMATIC.get(address) or ((6,) if ":" in address else (4,))
 
 
 def single(address: str) -> str:

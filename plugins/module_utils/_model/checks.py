@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .addresses import is_automatic
 from .checks_wire import check_wire
 from .defaults import effective
 from .errors import DocumentError
@@ -158,6 +159,10 @@ def _check_ip(document: Mapping[str, Any], place: Place) -> Iterator[DocumentErr
     mode = ip["mode"]
     if mode in ("vnet", "shared") and not ip["addresses"]:
         yield where.at("addresses").error(f"mode {mode} needs at least one address", "write 10.20.0.11/32, say")
+    if is_automatic(ip["addresses"]):
+        from .pools import refuse_choices
+
+        yield from refuse_choices(ip["addresses"], where.at("addresses"))
     if mode == "shared" and len(ip["addresses"]) > _MOST_HELD:
         yield where.at("addresses").error(f"mode shared holds a jail to {_MOST_HELD} at most", "use mode: vnet")
     if mode != "shared" and ip.get("interface"):

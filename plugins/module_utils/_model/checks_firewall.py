@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .addresses import families_of, is_automatic
 from .errors import DocumentError
 from .forwards import family_of, forwards
 from .options_firewall import filters
@@ -53,11 +54,12 @@ def _check_forwards(document: Mapping[str, Any], place: Place) -> Iterator[Docum
 def _check_forward(entry: Mapping[str, Any], addresses: list[str], place: Place) -> Iterator[DocumentError]:
     own = [address.partition("/")[0] for address in addresses]
     address, host_address = entry.get("address"), entry.get("host_address")
-    if address and address not in own:
+    families = {family for each in ([address] if address else own) for family in families_of(each)}
+    if address and address not in own and not is_automatic(own):
         yield place.at("address").error(f"{address} is no address of the jail", "write one of ip.addresses")
     elif host_address and host_address in own:
         yield place.at("host_address").error(f"{host_address} is the jail's own", "write an address of the host")
-    elif host_address and family_of(host_address) not in {family_of(each) for each in ([address] if address else own)}:
+    elif host_address and family_of(host_address) not in families:
         yield place.at("host_address").error(
             f"what comes to {host_address} cannot go to the jail, which has no such address",
             "give the jail an address of that family",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .addresses import is_single, reaches, single
+from .addresses import AUTOMATIC, is_automatic, is_single, reaches, single
 from .errors import DocumentError
 from .place import Place
 from .profiles import owns_network
@@ -33,7 +33,7 @@ def check_wire(document: Mapping[str, Any], where: Place) -> Iterator[DocumentEr
     families = [":" in gateway for gateway in ip["gateway"]]
     for index, gateway in enumerate(ip["gateway"]):
         element = where.at("gateway").item(index)
-        if not reaches(ip["addresses"], gateway):
+        if not is_automatic(ip["addresses"]) and not reaches(ip["addresses"], gateway):
             yield element.error(f"{gateway} is in the network of none of the addresses", "check their prefixes")
         elif families.index(families[index]) != index:
             yield element.error("there is a gateway of that family already", "say others in routes")
@@ -43,7 +43,7 @@ def _check_routed(ip: Mapping[str, Any], where: Place) -> Iterator[DocumentError
     if ip["gateway"]:
         yield where.at("gateway").error("a routed jail's gateway is its host", "leave it out, or say bridge or parent")
     for index, address in enumerate(ip["addresses"]):
-        if not is_single(address):
+        if address not in AUTOMATIC and not is_single(address):
             yield (
                 where.at("addresses")
                 .item(index)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .addresses import single
+from .addresses import AUTOMATIC, single
 from .dependencies import Documents
 from .errors import DocumentError
 from .fleet_dependencies import cycles, missing
@@ -117,7 +117,8 @@ def _addresses(document: Mapping[str, Any], place: Place) -> Iterator[tuple[str,
         return
     where = place.at("ip").at("addresses")
     for index, address in enumerate(ip.get("addresses", ())):
-        yield single(address), where.item(index)
+        if address not in AUTOMATIC:
+            yield single(address), where.item(index)
 
 
 def _taken(what: str, owner: str, place: Place) -> DocumentError:

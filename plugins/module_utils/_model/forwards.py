@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from .addresses import families_of
 from .ports import bounds
 
 
@@ -45,7 +46,8 @@ def forwards(document: Mapping[str, Any]) -> list[Forward]:
     first_of: dict[int, str] = {}
     for prefixed in ip.get("addresses", ()):
         address = prefixed.partition("/")[0]
-        first_of.setdefault(family_of(address), address)
+        for family in families_of(address):
+            first_of.setdefault(family, address)
     return [found for number, entry in enumerate(ip["forwards"]) for found in _resolve(number, entry, first_of)]
 
 

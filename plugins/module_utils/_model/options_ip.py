@@ -49,8 +49,12 @@ IP = Record(
     Option(
         "addresses",
         ListOf(JAIL_ADDRESS, unique=True),
-        "Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) and O(mode=shared)"
-        " need at least one.",
+        [
+            "Addresses of the jail, for example V(10.20.0.11/32) and V(fd00:20::11/128). O(mode=vnet) and"
+            " O(mode=shared) need at least one.",
+            "V(auto) is a free address of each family that the host has pools of, V(auto4) and V(auto6) are one of that"
+            " family. The jail keeps what it gets.",
+        ],
         effect=LIVE,
     ),
     Option(

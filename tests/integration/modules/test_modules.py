@@ -214,6 +214,28 @@ def test_the_engine_is_installed_once(playbooks: Playbooks) -> None:
     assert subprocess.run(["/usr/local/sbin/jailctl", "list", "--json"], check=True, capture_output=True).stdout
 
 
+def test_a_host_has_pools_and_gives_a_jail_an_address_of_them(playbooks: Playbooks) -> None:
+    pools = [{"addresses": "10.23.99.0/24", "reserved": ["10.23.99.1"]}, {"addresses": "fd00:23:99::/64"}]
+    given, again, kept, wrong, foreseen, made, same, gone, none = playbooks.run(
+        {"hosting.jails.jail_engine": {"address_pools": pools}},
+        {"hosting.jails.jail_engine": {"address_pools": pools}},
+        task("jail_engine"),
+        {"hosting.jails.jail_engine": {"address_pools": [{"addresses": "10.23.99.7/24"}]}},
+        {"hosting.jails.jail_ip": {"jail": NAME, "mode": "vnet", "addresses": "auto"}, "check_mode": True},
+        {"hosting.jails.jail_ip": {"jail": NAME, "mode": "vnet", "addresses": "auto"}},
+        {"hosting.jails.jail_ip": {"jail": NAME, "addresses": ["auto"]}},
+        {"hosting.jails.jail": {"name": NAME, "state": "absent"}},
+        {"hosting.jails.jail_engine": {"address_pools": []}},
+    )
+    assert given["diff"]["after"]["address_pools"] == pools
+    assert [result["changed"] for result in (given, again, kept, gone, none)] == [True, False, False, True, True]
+    assert "address_pools[0].addresses: '10.23.99.7/24' is neither a network nor a range" in wrong["msg"]
+    assert foreseen["jail"]["document"]["ip"]["addresses"] == ["10.23.99.2/32", "fd00:23:99::1/128"]
+    assert made["jail"]["addresses"] == ["10.23.99.2/32", "fd00:23:99::1/128"]
+    assert "10.23.99.2/32" in json.dumps(foreseen["diff"])
+    assert not same["changed"]
+
+
 def test_a_wrong_command_fails_the_task_with_its_path_and_remedy(playbooks: Playbooks) -> None:
     with jail(NAME, state="stopped") as it:
         misspelt, failing = playbooks.run(

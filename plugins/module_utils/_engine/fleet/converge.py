@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ..._model.addresses import leaves_choice
 from . import strays
 from .planning import Planned, plan_task
 from .result import result_of
@@ -20,23 +21,39 @@ def converge(parameters: Mapping[str, Any], *, check: bool, with_diff: bool) -> 
 
     Refusal: nothing was begun. A jail's failure is in its row, and the others are done.
     """
-    mode, path = parameters["mode"], parameters["plan"]
-    shown = {"with_diff": with_diff, "verbose": parameters["verbose_results"]}
-    parallel = parameters["parallel"] or len(os.sched_getaffinity(0))
-    if mode == "apply":
-        planned = _planned_before(path, parallel)
-    else:
-        task = read_task(parameters)
-        if mode == "validate":
-            return {"changed": False, "failed": False}
-        planned = plan_task(task, parallel=parallel)
-    if mode == "plan":
-        if not check:
-            _write_plan(path, task, planned)
-        return {**result_of(planned, foreseen=True, **shown), "plan": path}
+    if parameters["mode"] == "apply":
+        planned = _planned_before(parameters["plan"], _parallel(parameters))
+        return _done(planned, parameters, check=check, with_diff=with_diff)
+    task = read_task(parameters)
+    if parameters["mode"] == "validate":
+        return {"changed": False, "failed": False}
+    if not any(leaves_choice(member.document) for member in task.members):
+        return _planned_and_done(task, parameters, check=check, with_diff=with_diff)
+    from .. import address_pools
+    from .addressing import with_addresses
+
+    with address_pools.choosing(reserve=not check and parameters["mode"] == "converge") as choice:
+        return _planned_and_done(with_addresses(task, choice), parameters, check=check, with_diff=with_diff)
+
+
+def _planned_and_done(task: Task, parameters: Mapping[str, Any], *, check: bool, with_diff: bool) -> dict[str, Any]:
+    planned = plan_task(task, parallel=_parallel(parameters))
+    if parameters["mode"] != "plan":
+        return _done(planned, parameters, check=check, with_diff=with_diff)
+    if not check:
+        _write_plan(parameters["plan"], task, planned)
+    shown = result_of(planned, foreseen=True, with_diff=with_diff, verbose=parameters["verbose_results"])
+    return {**shown, "plan": parameters["plan"]}
+
+
+def _done(planned: Planned, parameters: Mapping[str, Any], *, check: bool, with_diff: bool) -> dict[str, Any]:
     if not check:
         _carry_out(planned)
-    return result_of(planned, foreseen=check, **shown)
+    return result_of(planned, foreseen=check, with_diff=with_diff, verbose=parameters["verbose_results"])
+
+
+def _parallel(parameters: Mapping[str, Any]) -> int:
+    return parameters["parallel"] or len(os.sched_getaffinity(0))
 
 
 def _planned_before(path: str, parallel: int) -> Planned:

@@ -52,6 +52,12 @@ def test_all_mistakes_of_all_documents_are_found_at_once_and_each_is_told_once()
     ]
 
 
+def test_addresses_can_be_left_to_the_hosts():
+    assert complaints([{"name": "a"}, {"name": "b"}], {"ip": {"mode": "vnet", "addresses": ["auto4", "auto6"]}}) == []
+    [complaint] = complaints([{"name": "a", "ip": {"mode": "vnet", "addresses": ["auto", "auto6"]}}])
+    assert complaint.startswith("jail a: jails[0].ip.addresses[1]: an IPv6 address is of the host's choice by jails[0]")
+
+
 def test_mistakes_in_defaults_come_first_and_once():
     jails = [{"name": "web[1:9]", "limits": {"pids": "many"}}]
     assert complaints(jails, {"limits": {"cpus": 0}, "restart": {"policy": "sometimes", "delay": -1}}) == [
