@@ -14,7 +14,8 @@ author:
   - The hosting.jails contributors (@hosting-jails)
 description:
   - Puts the engine of this very collection on a host, with the command C(jailctl) and a service that starts jails at
-    boot. C(jailctl) answers to C(jls), C(jexec), C(vserver), C(vserver-stat) and C(chbind) as well.
+    boot. C(jailctl) answers to C(jls), C(jexec), C(vserver), C(vserver-stat), C(chbind),
+    C(chcontext) and C(reducecap) as well.
   - The role P(hosting.jails.host#role) does this. A task that starts a jail does it as well, if nobody has done it yet,
     since the supervisor of the jails lives longer than the task.
 extends_documentation_fragment:
@@ -109,7 +110,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine import boot, install, traces
+from ..module_utils._engine import boot, install
 from ..module_utils._engine.module import run
 
 _POOL: dict[str, Any] = {
@@ -131,6 +132,8 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
         enabled = boot.would_be_enabled(module.params["autostart"])
         after = {"engines": [install.engine_version()], "boot": enabled, "address_pools": pools.after}
     else:
+        from ..module_utils._engine import traces
+
         remains = traces.plan()
         actions = boot.plan(False) + install.plan_removal() + remains
         after = {"engines": [], "boot": False, "address_pools": [] if remains else pools.before}

@@ -13,22 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Sequence
 
-from .._kernel import cgroup_bpf, processes
+from .._kernel import cgroup_bpf
 from .._kernel.address_program import Held
 from .._kernel.address_programs import identity, programs
 from .._kernel.cgroups import Cgroup, Hierarchies
 from .._kernel.errors import KernelError
 from .._kernel.rtnetlink import RTN_LOCAL, Reader
-from . import places, status
+from . import host_command, places, status
 from .errors import EngineError
 
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP)
-# Those of a terminal reach the command by themselves.
-_IGNORED = (signal.SIGINT, signal.SIGQUIT)
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_FAILED = 125
 
 
 def run(addresses: Sequence[str], command: Sequence[str]) -> int:
@@ -45,7 +41,7 @@ def run(addresses: Sequence[str], command: Sequence[str]) -> int:
         pid = os.fork()
         if pid == 0:
             _become(group, command)
-        return _wait_for(pid)
+        return host_command.wait_for(pid)
     finally:
         _remove(group)
 
@@ -93,24 +89,9 @@ def _hold(group: Cgroup, addresses: Sequence[str]) -> None:
 
 def _become(group: Cgroup, command: Sequence[str]) -> None:
     """What the child does; it never returns."""
-    result = _NOT_EXECUTABLE
     try:
         group.join()
-        processes.reset_signals()
-        os.execvp(command[0], list(command))
-    except FileNotFoundError:
-        result = _NOT_FOUND
-        os.write(2, f"chbind: {command[0]}: no such command\n".encode())
-    except (OSError, KernelError) as error:
-        os.write(2, f"chbind: {command[0]}: {error}\n".encode())
-    finally:
-        os._exit(result)
-
-
-def _wait_for(pid: int) -> int:
-    for number in _FORWARDED:
-        signal.signal(number, lambda received, _: os.kill(pid, received))
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return code if code >= 0 else 128 - code
+    except KernelError as error:
+        os.write(2, f"chbind: {error}\n".encode())
+        os._exit(_FAILED)
+    host_command.execute("chbind", command)

@@ -12,9 +12,11 @@ RUNTIME = "/run/jails"
 LOGS = "/var/log/jails"
 CGROUP = "jails"
 # jailctl answers to these as well, each a command of its own.
-OTHER_NAMES = ("chbind", "jexec", "jls", "vserver", "vserver-stat")
+OTHER_NAMES = ("chbind", "chcontext", "jexec", "jls", "reducecap", "vserver", "vserver-stat")
 # Commands that chbind has bound to addresses; no jail has such a name.
 BOUND = f"{CGROUP}/.bound"
+# Contexts of chcontext by their numbers.
+CONTEXTS = f"{CGROUP}/.contexts"
 # What a process of ours is called while it is on its way into a jail, up to the exec of what it becomes.
 ENTERING = "entering-jail"
 
@@ -63,6 +65,11 @@ def rules(name: str) -> str:
 def addresses(name: str) -> str:
     """The addresses that the engine has put on links of the host for a jail (mode shared)."""
     return f"{RUNTIME}/{name}/addresses.json"
+
+
+def device_stage(name: str) -> str:
+    """Where nodes for a jail's /dev are made, in a mount namespace that nobody else is in."""
+    return f"{RUNTIME}/{name}/devices"
 
 
 def output(name: str) -> str:

@@ -23,7 +23,7 @@ _DIRECTORIES = (
     places.LOGS,
     places.DOCUMENTS,
 )
-_GROUPS = (f"{places.CGROUP}/.supervisor", places.BOUND, places.CGROUP)
+_GROUPS = (f"{places.CGROUP}/.supervisor", places.BOUND, places.CONTEXTS, places.CGROUP)
 
 
 def plan() -> list[Step]:

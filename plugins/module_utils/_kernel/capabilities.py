@@ -25,7 +25,7 @@ _NUMBERS = {name: number for number, name in enumerate(_NAMES)}
 
 _HIGHEST_POSSIBLE = 63
 _PR_CAPBSET_DROP = 24
-_PR_SET_SECUREBITS = 28
+_PR_GET_SECUREBITS, _PR_SET_SECUREBITS = 27, 28
 # Flags of include/uapi/linux/securebits.h; the bit above each locks it.
 _SECUREBITS = {"noroot": 1 << 0, "no_setuid_fixup": 1 << 2, "no_cap_ambient_raise": 1 << 6}
 _PR_CAP_AMBIENT = 47
@@ -122,6 +122,14 @@ def securebits_of(names: Iterable[str]) -> int:
     for name in names:
         bits |= _SECUREBITS[name] | _SECUREBITS[name] << 1
     return bits
+
+
+def read_securebits() -> list[str]:
+    """Names of our own securebits flags, with ``locked`` behind those that are; the kernel tells nobody else's."""
+    zero = ctypes.c_ulong(0)
+    bits = libc.call("prctl", "own securebits", "prctl", _PR_GET_SECUREBITS, zero, zero, zero, zero)
+    flags = {**_SECUREBITS, "keep_caps": 1 << 4}
+    return [f"{name} locked" if bits & flag << 1 else name for name, flag in flags.items() if bits & flag]
 
 
 def read_sets(pid: int) -> CapabilitySets:

@@ -23,7 +23,8 @@ def test_a_name_that_is_taken_is_left_alone(tmp_path: Any, monkeypatch: pytest.M
     monkeypatch.setattr(install, "COMMAND", str(tmp_path / "sbin" / "jailctl"))
     monkeypatch.setattr(install, "_LOCAL_PROGRAMS", str(tmp_path / "bin"))
     install.install()
-    assert sorted(os.listdir(tmp_path / "sbin")) == ["chbind", "jailctl", "jexec", "vserver", "vserver-stat"]
+    ours = ["chbind", "chcontext", "jailctl", "jexec", "reducecap", "vserver", "vserver-stat"]
+    assert sorted(os.listdir(tmp_path / "sbin")) == ours
     assert (tmp_path / "sbin" / "vserver").read_text() == "of somebody else"
     for step in install.plan_removal():
         step.carry_out()

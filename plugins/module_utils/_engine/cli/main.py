@@ -18,6 +18,8 @@ from .usage import UsageError
 
 _USAGE_STATUS = 2
 _NOTHING_RUN = 125
+# What exits as the command does that it runs.
+_RUNNERS = ("exec", "enter", "chbind", "chcontext", "reducecap")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,7 +47,7 @@ def _run(command: str, words: list[str]) -> int:
     except UsageError as error:
         return _complain(f"{error}; see jailctl --help", _USAGE_STATUS)
     except (DocumentError, EngineError, KernelError) as error:
-        return _complain(str(error), _NOTHING_RUN if command in ("exec", "enter", "chbind") else 1)
+        return _complain(str(error), _NOTHING_RUN if command in _RUNNERS else 1)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -76,6 +78,10 @@ def _function(command: str) -> Callable[[list[str]], int]:
         from .vserver_stat import COMMANDS
     elif command == "chbind":
         from .bind import COMMANDS
+    elif command == "chcontext":
+        from .context import COMMANDS
+    elif command == "reducecap":
+        from .reduce import COMMANDS
     else:
         from .run import COMMANDS
     if command not in COMMANDS:

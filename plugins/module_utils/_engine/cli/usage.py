@@ -36,6 +36,11 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   shutdown                 stop all jails, those that others depend on last
   chbind --ip ADDRESS [--ip ADDRESS...] COMMAND...
                            run a command of the host with these of its addresses and no others; also called chbind
+  chcontext [--ctx NUMBER] [--secure] [--cap [!]NAME]... [--disconnect] COMMAND...
+                           run a command of the host in a context, where it sees only the processes of that context;
+                           also called chcontext
+  reducecap [--secure] [--cap [!]NAME]... [--show [--pid PID]] [COMMAND...]
+                           run a command of the host below a ceiling of capabilities; also called reducecap
   jls, jexec               as on FreeBSD; also called so; each has a --help
   vserver, vserver-stat    as on Linux-VServer; likewise
   supervisor [--stay]      watch the jails of this host, in the foreground

@@ -15,7 +15,7 @@ import tty
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..._kernel.capabilities import known_names
+from ..._kernel.capabilities import name_of, read_sets
 from .. import inmates, report, store
 from ..errors import EngineError
 from ..meter import Meter
@@ -72,10 +72,11 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _powers(row: dict[str, Any]) -> dict[str, Any]:
-    """What a process can use at once, its effective set; a host's root has all there are."""
+    """What a process can use at once, its effective set; ``all`` if it has as much as we, the host's root."""
     held = row["capabilities"]["effective"]
+    ours = map(name_of, read_sets(os.getpid()).permitted)
     words = {
-        "capabilities": "all" if known_names() <= set(held) else held,
+        "capabilities": "all" if set(held).issuperset(ours) else held,
         "no_new_privileges": "yes" if row["no_new_privileges"] else "no",
     }
     return {**row, **words, "drift": "; ".join(row["drift"])}
