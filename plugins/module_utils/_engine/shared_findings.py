@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._kernel import cgroup_bpf, landlock
+from .._kernel import cgroup_bpf, landlock, socket_ends
 from .._kernel.errors import KernelError
 from .._model.profiles import OWN_PROFILE, Privileges
-from .ceiling import Finding
+from .finding import Finding
 from .findings import ENFORCED, PARTIAL, UNAVAILABLE
 
 _FAMILIES = "which sockets there are besides UNIX, IPv4 and IPv6, and those are held to no address"
@@ -19,6 +19,9 @@ _FAMILIES = "which sockets there are besides UNIX, IPv4 and IPv6, and those are 
 def examine_sharing(privileges: Privileges, *, filtered: bool) -> Iterator[Finding]:
     """The truth about a jail on the host's network stack (mode shared), on this kernel."""
     yield Finding("addresses", *_worth_of_addresses(privileges, filtered=filtered))
+    if not socket_ends.is_available():
+        why = "without CONFIG_INET_DIAG_DESTROY connections of an address that goes hear nothing more, and time out"
+        yield Finding("removed addresses", PARTIAL, why)
     if landlock.has_scopes():
         why = "commands that enter the jail later have a scope of their own, and trace no process of its init"
         yield Finding("abstract sockets", ENFORCED, why)

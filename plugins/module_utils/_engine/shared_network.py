@@ -13,10 +13,11 @@ the addresses of a running jail change. Nothing of ours has to run for that.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .._kernel import cgroup_bpf, links
+from .._kernel import cgroup_bpf, links, socket_ends
 from .._kernel.address_program import Held
 from .._kernel.address_programs import identity, programs
 from .._kernel.cgroups import Cgroup
@@ -145,13 +146,22 @@ def _repair(want: Wanted, carrier: Carrier, carried: Carried, reader: Reader) ->
         with _connection(want.jail) as connection:
             carrier.add(changes, connection, link)
     group = status.group(want.jail)
-    if group.exists():
+    if group.exists() and not cgroup_bpf.is_held(group.unified, identity(want.held)):
+        # Before, since no packet would tell the other end afterwards; and after, for what has come in between.
+        _end_connections(group, want.held)
         _hold(group, want.held)
+        _end_connections(group, want.held)
     if changes.removed:
         with _connection(want.jail) as connection:
             shared_addresses.remove(changes.removed, connection, reader)
     if ours != recorded:
         shared_addresses.write_record(want.jail, ours)
+
+
+def _end_connections(group: Cgroup, held: Held) -> None:
+    """End what is open from other addresses, where the kernel can: elsewhere it hears nothing more, and times out."""
+    with contextlib.suppress(KernelError):
+        socket_ends.end_others(socket_ends.groups_below(group.unified), (*held.ipv4, *held.ipv6))
 
 
 def _hold(group: Cgroup, held: Held) -> None:
