@@ -59,6 +59,7 @@ def _held(document: Mapping[str, Any], addresses: tuple[str, ...]) -> Held:
         low_ports=able.low_ports and "NET_BIND_SERVICE" in kept,
         ping="NET_RAW" in kept,
         names_errors=able.names_errors,
+        no_low_ports="NET_BIND_SERVICE" not in kept,
     )
 
 

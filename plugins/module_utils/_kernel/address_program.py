@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from typing import NamedTuple
 
 from .bpf_assembler import R0, R1, R2, R3, R4, R5, R6, STACK, Assembler, Label
@@ -40,12 +41,19 @@ _FIRST_BYTE = struct.unpack("=I", b"\xff\0\0\0")[0]
 _LOOPBACK4 = struct.unpack("=I", b"\x7f\0\0\0")[0]
 
 
+def _port(number: int) -> int:
+    """A port as the kernel keeps it: two bytes in network byte order, as a number of the host's."""
+    return int.from_bytes(number.to_bytes(2, "big"), sys.byteorder)
+
+
 class Held(NamedTuple):
     """What the sockets of a control group are held to.
 
     The first address of a family stands in for wildcard and loopback. ``low_ports``: ports below 1024 need no
-    capability on these addresses (Linux 5.12). ``ping``: sockets for ICMP echo may be made. ``names_errors``: the
-    kernel lets a program choose the errno of its refusal (Linux 5.18), which is EPERM otherwise.
+    capability on these addresses (Linux 5.12); ``no_low_ports``: they are refused, whatever the host's
+    net.ipv4.ip_unprivileged_port_start says. With neither it is as on the host. ``ping``: sockets for ICMP echo may be
+    made. ``names_errors``: the kernel lets a program choose the errno of its refusal (Linux 5.18), which is EPERM
+    otherwise.
     """
 
     ipv4: tuple[str, ...] = ()
@@ -53,6 +61,7 @@ class Held(NamedTuple):
     low_ports: bool = False
     ping: bool = False
     names_errors: bool = True
+    no_low_ports: bool = False
 
 
 def mapped(address: str) -> tuple[int, ...]:
@@ -67,12 +76,14 @@ class AddressProgram(Assembler):
         super().__init__()
         self.held = held
         self.allowed = Label()
-        # Not an address of ours; no address of that family; no socket of that family; no such kind of socket.
+        # Not an address of ours; no address of that family; no socket of that family; no such kind of socket; a port
+        # that takes a right.
         self._refusals = {
             errno.EADDRNOTAVAIL: Label(),
             errno.ENETUNREACH: Label(),
             errno.EAFNOSUPPORT: Label(),
             errno.EPROTONOSUPPORT: Label(),
+            errno.EACCES: Label(),
         }
         self.copy(CONTEXT, R1)
 
@@ -150,6 +161,16 @@ class AddressProgram(Assembler):
         """If the address in WORDS is not ::."""
         for register in WORDS:
             self.jump_if_other(register, 0, label)
+
+    def refuse_low_ports(self) -> None:
+        """End here for ports from 1 to 1023: those whose first byte is 0 to 3, and not the port 0."""
+        other = Label()
+        self.load_word(R2, CONTEXT, USER_PORT)
+        self.jump_if_equal(R2, 0, other)
+        self.keep_bits(R2, _port(0xFF00))
+        for first in range(4):
+            self.jump_if_equal(R2, _port(first << 8), self.refused(errno.EACCES))
+        self.place(other)
 
     def bind_source(self, offset: int, length: int) -> None:
         """Give the socket the source address that is on the stack (struct sockaddr_in or sockaddr_in6), or refuse."""

@@ -40,7 +40,7 @@ from .address_program import (
 from .bpf_assembler import R0, R1, R2, R3, R4, R5, R7, R8, R9, STACK, Label
 
 # Another one for other programs, from whatever they are made; a test says which.
-GENERATION = "980a4b61"
+GENERATION = "0354396f"
 
 # struct bpf_sock, struct __sk_buff (linux/bpf.h).
 _FAMILY, _TYPE, _PROTOCOL = 4, 8, 12
@@ -84,6 +84,8 @@ def sock_create(held: Held) -> bytes:
 def bind4(held: Held) -> bytes:
     program = AddressProgram(held)
     local = Label()
+    if held.no_low_ports:
+        program.refuse_low_ports()
     if held.ipv4:
         program.load_word(_DESTINATION, CONTEXT, USER_IPV4)
         program.jump_if_local4(_DESTINATION, local, scratch=R2)
@@ -98,6 +100,8 @@ def bind4(held: Held) -> bytes:
 def bind6(held: Held) -> bytes:
     program = AddressProgram(held)
     local, ipv4, ipv4_local = Label(), Label(), Label()
+    if held.no_low_ports:
+        program.refuse_low_ports()
     program.load_words(CONTEXT, USER_IPV6)
     program.jump_if_local6(local)
     program.jump_if_mapped(ipv4)

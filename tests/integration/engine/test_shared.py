@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import network, places, status, truth
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.plugins.module_utils._engine.fleet import converge as fleet
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import bpf, cgroup_bpf, socket_ends
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import bpf, cgroup_bpf, socket_ends, sysctls
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.plugins.module_utils._model.document import effective
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
@@ -59,9 +59,14 @@ def test_root_in_a_jail_binds_low_ports_and_nobody_without_that_right() -> None:
     with host.jail(A, A4, A6) as jail:
         assert host.bound(jail, "0.0.0.0", 80) == A4
         assert host.bound(jail, "::", 80) == A6
+    # A host that leaves low ports to everybody does not decide for its jails.
+    sysctls.write("net/ipv4/ip_unprivileged_port_start", "0")
+    with host.jail(A, A4, A6, caps={"allow": {"reserved_ports": False}}) as jail:
+        for address, own in (("0.0.0.0", A4), (A4, A4), ("::", A6), (A6, A6), (f"::ffff:{A4}", f"::ffff:{A4}")):
+            assert host.bound(jail, address, 80) == host.bound(jail, address, 1023) == "EACCES"
+            assert host.bound(jail, address, 1024) == own
     with host.jail(A, A4, caps={"drop": ["NET_BIND_SERVICE"]}) as jail:
         assert host.bound(jail, "0.0.0.0", 80) == "EACCES"
-        assert host.bound(jail, "0.0.0.0", 8080) == A4
 
 
 def test_two_jails_serve_the_same_port_on_every_address() -> None:

@@ -90,9 +90,9 @@ def a_socket(source: str = "") -> simulator.Socket:
     return made
 
 
-def bind(held: Held, address: str) -> str:
+def bind(held: Held, address: str, port: int = 0) -> str:
     """What bind(2) to an address binds to."""
-    outcome, context = _run(held, f"bind{_family(address)}", _address_context(address))
+    outcome, context = _run(held, f"bind{_family(address)}", _address_context(address, port=port))
     return _address(context, _family(address)) if outcome.verdict & 1 else _refusal(outcome)
 
 

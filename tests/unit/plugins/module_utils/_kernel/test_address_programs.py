@@ -46,6 +46,7 @@ HELD = st.builds(
     low_ports=st.booleans(),
     ping=st.booleans(),
     names_errors=st.booleans(),
+    no_low_ports=st.booleans(),
 )
 
 
@@ -86,6 +87,14 @@ def test_low_ports_need_no_capability_where_that_is_allowed(address: str) -> Non
     assert jail.bind_verdict(BOTH, address) == 1
     assert jail.bind_verdict(BOTH._replace(low_ports=True), address) == 3
     assert jail.bind_verdict(BOTH._replace(low_ports=True), FOREIGN4) == 0
+
+
+@given(port=st.integers(0, 65535), address=st.sampled_from(["0.0.0.0", A4, "::", A6, mapped(A4)]))
+def test_low_ports_are_refused_where_they_are_not_allowed(port: int, address: str) -> None:
+    refusing = BOTH._replace(no_low_ports=True)
+    expected = "EACCES" if 0 < port < 1024 else jail.bind(BOTH, address)
+    assert jail.bind(refusing, address, port) == expected
+    assert jail.bind(BOTH, address, port) == jail.bind(BOTH, address)
 
 
 def test_before_linux_5_18_a_refusal_is_a_refused_permission() -> None:
@@ -310,7 +319,14 @@ def test_every_instruction_can_be_reached(held: Held) -> None:
 
 def test_programs_have_another_generation_when_they_are_made_another_way() -> None:
     """By it they are known again in the kernel: put the digest that this says into GENERATION."""
-    samples = (BOTH, ONLY4, ONLY6, NONE, BOTH._replace(low_ports=True, ping=True), BOTH._replace(names_errors=False))
+    samples = (
+        BOTH,
+        ONLY4,
+        ONLY6,
+        NONE,
+        BOTH._replace(low_ports=True, ping=True),
+        BOTH._replace(names_errors=False, no_low_ports=True),
+    )
     codes = b"".join(code for held in samples for code in address_programs.programs(held).values())
     assert sha256(codes).hexdigest()[:8] == address_programs.GENERATION
 
