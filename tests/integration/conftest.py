@@ -38,7 +38,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 # Whole fleets, and playbooks that build and move what stands on them.
 THOROUGH = (
     "fleet/test_jails_as_hosts.py",
+    "fleet/test_moves.py",
+    "fleet/test_new_host.py",
     "fleet/test_site.py",
+    "fleet/test_upgrade.py",
     "playbooks/test_service.py",
     "playbooks/test_upgrade.py",
 )
