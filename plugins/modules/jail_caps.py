@@ -21,7 +21,8 @@ description:
     capability is not kept.
   - An option that a task gives is taken whole; one that it does not give stays as it is stored. An empty value
     clears an option.
-  - A running process cannot be given a capability or another filter, so every change needs a restart of the jail.
+  - A running process cannot be given a capability or another filter, so every change but that of O(devices) needs a
+    restart of the jail.
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
@@ -113,6 +114,22 @@ options:
       - Refuse to define or to start the jail where this kernel would give or withhold less than what is asked for here.
       - What comes with a profile is not asked for by its name, so it may be worth less.
     type: bool
+  devices:
+    description:
+      - What the jail has in C(/dev), and may open through whatever node. Everything else is refused, by a program on the
+        jail's control group or by the C(devices) controller of version 1; RV(report) says by which.
+      - A profile by its name. V(minimal), which holds when no profile is named, is C(null), C(zero), C(full),
+        C(random), C(urandom), C(tty) and terminals of the jail's own. V(none) is C(/dev/null) alone, without which
+        nothing starts.
+      - A device of the host by its path, as in V(/dev/fuse).
+      - 'A device as a mapping: C(path) in the jail; C(source), a node of the host with another path, or instead of it
+        C(type) (V(char) or V(block)), C(major) and C(minor); C(access), which is V(r), V(w) or by default V(rw);
+        C(mode) of the node in quotes (V("0660")), which is by default that of the host''s node; and C(unsafe).'
+      - Block devices, memory, the kernel's log, consoles and their like take C(unsafe=true), because the jail could
+        reach the host or its neighbours through them.
+      - A change is made on the running jail. What a process has open stays open to it.
+    type: list
+    elements: raw
   user_namespace:
     description:
       - Whether ids of the jail are other ids on the host. V(false) is not available yet.
@@ -162,6 +179,17 @@ EXAMPLES = r"""
     profile: vps
     drop: [SYS_PTRACE]
     apply: restart
+
+- name: A distribution that may mount FUSE file systems and open tunnels
+  hosting.jails.jail_caps:
+    jail: vps1
+    devices: [/dev/fuse, /dev/net/tun]
+
+- name: A database with a volume of its own, always by the same name
+  hosting.jails.jail_caps:
+    jail: db1
+    devices:
+      - { path: /dev/data, source: /dev/vg0/db1, mode: "0600", unsafe: true }
 
 - name: What FreeBSD would allow, and ping besides
   hosting.jails.jail_caps:

@@ -123,6 +123,12 @@ def _set_limits(action: Action, _unused: HostFacts) -> None:
     limits.set_limits(status.group(action.jail), action.arguments["limits"], jail=action.jail)
 
 
+def _change_devices(action: Action, _unused: HostFacts) -> None:
+    from . import device_changes
+
+    device_changes.change(action.arguments["document"])
+
+
 def _start(action: Action, _unused: HostFacts) -> None:
     client.start(action.jail, dict(action.arguments["document"]))
 
@@ -158,6 +164,7 @@ _EXECUTORS: dict[str, Callable[[Action, HostFacts], None]] = {
     "network.change": _ensure_network,
     "network.remove": _remove_network,
     "limits.set": _set_limits,
+    "devices.change": _change_devices,
     "jail.start": _start,
     "jail.stop": _stop,
     "jail.freeze": _freeze,

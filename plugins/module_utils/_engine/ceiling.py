@@ -11,14 +11,7 @@ from typing import Any, NamedTuple
 
 from .._kernel import capabilities, landlock, processes, seccomp
 from .._kernel.credentials import become
-
-
-class Finding(NamedTuple):
-    """What becomes of one thing that was asked for; ``why`` is empty when there is nothing to add."""
-
-    item: str
-    verdict: str
-    why: str = ""
+from .finding import Finding
 
 
 class Ceiling(NamedTuple):

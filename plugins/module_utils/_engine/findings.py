@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .._model.permissions import PERMISSIONS, denial_of
 from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OWN_PROFILE, Privileges
-from .ceiling import Finding
+from .finding import Finding
 
 ENFORCED = "enforced"
 PARTIAL = "partial"

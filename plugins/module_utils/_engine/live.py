@@ -38,6 +38,7 @@ def observe(name: str, document: Mapping[str, Any] | None, facts: HostFacts = NO
         rootfs=_source(name),
         previous=_previous(name),
         firewall=firewall_state.observe(name, in_force(full, started) if full else None, facts),
+        devices=_devices(name, full, run_state),
         restart_pending=status.awaits_restart(state),
         detail=state.message if state and run_state in ("failed", "stuck") else "",
     )
@@ -63,6 +64,14 @@ def _limits(name: str, full: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not group.exists():
         return None
     return limits.observe_limits(group, full["limits"] if full else {})
+
+
+def _devices(name: str, full: Mapping[str, Any] | None, run_state: str) -> bool | None:
+    if full is None or run_state not in ("running", "frozen"):
+        return None
+    from . import devices
+
+    return devices.observe(status.group(name), full)
 
 
 def _unenforced() -> tuple[str, ...]:

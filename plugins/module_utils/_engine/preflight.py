@@ -41,7 +41,24 @@ def _document(action: Action, _unused: HostFacts) -> None:
 
         privileges.refuse_bad_profile(document)
         truth.refuse_weaker(document, report=truth.report_on(document))
+    _refuse_missing_devices(document)
     limits.refuse_without_controllers(status.group(action.jail), document["limits"], jail=action.jail)
+
+
+def _devices(action: Action, _unused: HostFacts) -> None:
+    _refuse_missing_devices(action.arguments["document"])
+
+
+def _start(action: Action, _unused: HostFacts) -> None:
+    _mounts(action.arguments["document"])
+    _refuse_missing_devices(action.arguments["document"])
+
+
+def _refuse_missing_devices(document: Mapping[str, Any]) -> None:
+    if document["caps"]["devices"]:
+        from . import devices
+
+        devices.resolve(document)
 
 
 def _rootfs(action: Action, _unused: HostFacts) -> None:
@@ -58,13 +75,12 @@ def _firewall(action: Action, facts: HostFacts) -> None:
     firewall.preflight(action.arguments["document"], facts)
 
 
-def _mounts(action: Action, _unused: HostFacts) -> None:
-    mounts: list[Mapping[str, Any]] = action.arguments["document"]["mounts"]
-    for number, mount in enumerate(mounts):
+def _mounts(document: Mapping[str, Any]) -> None:
+    for number, mount in enumerate(document["mounts"]):
         source = mount.get("source", "")
         if source and not os.path.exists(source):
             raise EngineError(
-                action.jail, f"{source!r} does not exist", path=f"mounts[{number}].source", remedy="make it first"
+                document["name"], f"{source!r} does not exist", path=f"mounts[{number}].source", remedy="make it first"
             )
 
 
@@ -75,5 +91,6 @@ _CHECKS: dict[str, Callable[[Action, HostFacts], None]] = {
     "firewall.change": _firewall,
     "network.create": _network,
     "network.change": _network,
-    "jail.start": _mounts,
+    "devices.change": _devices,
+    "jail.start": _start,
 }

@@ -14,13 +14,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from .._kernel import pidfd
 from .._model.document import effective
 from .._model.names import jail_name
-from . import allocations, enter, limits, places, status, store
+from . import allocations, devices, enter, limits, places, status, store
 from .enter import Entry, Target
 from .errors import EngineError
 from .launch.compose import compose
@@ -79,16 +78,14 @@ def _recipe(name: str) -> Recipe:
         raise EngineError(name, "is not defined", remedy="define it with the jail module first")
     full = effective(document)
     allocations.ensure_user_namespace(allocation)
-    _make_group(name, full)
-    return compose(full, allocation)._replace(
-        init=find_reaper(pausing=True), command=(), user="root", workdir="", system=False, standby=True
-    )
-
-
-def _make_group(name: str, full: Mapping[str, Any]) -> None:
+    recipe = compose(full, allocation)
     group = status.group(name)
     group.create()
     limits.set_limits(group, full["limits"], jail=name, fresh=True)
+    devices.hold(group, full, recipe.devices)
+    return recipe._replace(
+        init=find_reaper(pausing=True), command=(), user="root", workdir="", system=False, standby=True
+    )
 
 
 @contextlib.contextmanager

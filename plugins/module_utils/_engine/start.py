@@ -17,7 +17,7 @@ from .._kernel import files
 from .._kernel.cgroups import Cgroup
 from .._kernel.errors import KernelError
 from .._model.document import effective
-from . import allocations, limits, places, status, store
+from . import allocations, devices, limits, places, status, store
 from .errors import EngineError
 from .launch.compose import compose
 from .launch.launcher import Launch, Launched
@@ -69,6 +69,7 @@ def begin(name: str, *, restarts: int = 0) -> Starting:
         group = status.group(name)
         group.create()
         limits.set_limits(group, full["limits"], jail=name, fresh=True)
+        devices.hold(group, full, recipe.devices)
         if full["ip"]["mode"] == "shared":
             _hold_to_addresses(group, full)
         if recipe.system:

@@ -16,8 +16,8 @@ from typing import Any
 
 from .._kernel import seccomp
 from .._model.profiles import privileges_of
-from .ceiling import Finding
 from .errors import EngineError
+from .finding import Finding
 from .findings import ENFORCED, Host, examine
 
 
@@ -25,8 +25,14 @@ def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What this kernel makes of the privileges that a document asks for. Raises DocumentError as compile_ceiling."""
     network = (document.get("ip") or {}).get("mode") or "none"
     host = Host(network=network, has_filters=seccomp.is_available(), raises_limits=raises_limits())
-    found = examine(privileges_of(document), host)
+    found = (*examine(privileges_of(document), host), *_examine_devices(document))
     return (*found, *_examine_sharing(document, filtered=host.has_filters)) if shares_stack(document) else found
+
+
+def _examine_devices(document: Mapping[str, Any]) -> Iterator[Finding]:
+    from .device_findings import examine_devices
+
+    return examine_devices(document)
 
 
 def _examine_sharing(document: Mapping[str, Any], *, filtered: bool) -> Iterator[Finding]:
@@ -51,14 +57,15 @@ def raises_limits() -> bool:
 def refuse_weaker(document: Mapping[str, Any], *, report: Sequence[Finding]) -> None:
     """EngineError for a jail with ``strict`` that this kernel would give or withhold less than its document asks for.
 
-    A capability that comes with a profile is not asked for by name, so it may be worth less than elsewhere.
+    A capability or a device that comes with a profile is not asked for by name, so it may be worth less than elsewhere.
     """
     caps = document.get("caps") or {}
     if not caps.get("strict"):
         return
     asked = {f"capability {name}" for name in caps.get("keep") or ()}
+    asked |= {"devices"} if caps.get("devices") else set()
     for finding in report:
-        by_profile = finding.item.startswith("capability ") and finding.item not in asked
+        by_profile = finding.item.startswith(("capability ", "devices")) and finding.item not in asked
         if finding.verdict != ENFORCED and not by_profile:
             raise EngineError(
                 str(document.get("name", "")),

@@ -24,11 +24,14 @@ class Hierarchies(NamedTuple):
     """Where the cgroup hierarchies are mounted.
 
     ``unified`` is the version 2 tree. ``controllers`` maps each controller that can be used to the root of its
-    hierarchy: that same tree on a unified host, trees of their own on a hybrid one (cgroups(7)).
+    hierarchy: that same tree on a unified host, trees of their own on a hybrid one (cgroups(7)). ``devices`` is the
+    root of the version 1 controller of that name, empty where it is not mounted: only what
+    has to be there is.
     """
 
     unified: str
     controllers: Mapping[str, str] = {}
+    devices: str = ""
 
     def is_unified(self, controller: str) -> bool:
         """Whether a controller lives in the version 2 tree."""
@@ -40,13 +43,13 @@ class Hierarchies(NamedTuple):
         return list(dict.fromkeys([self.unified, *self.controllers.values()]))
 
 
-# What a group is put into on a hybrid host; the other version 1 trees (devices, net_cls, name=systemd) are left alone.
+# What a group is put into on a hybrid host; the other version 1 trees (net_cls, name=systemd) are left alone.
 _VERSION_1 = ("memory", "pids", "cpu", "cpuacct", "cpuset", "blkio")
 
 
 def find_hierarchies(mounts: str = "/proc/self/mounts") -> Hierarchies:
     """Read the mount table once; KernelError ENOENT where no version 2 tree is mounted."""
-    unified = ""
+    unified = devices = ""
     controllers: dict[str, str] = {}
     for line in (read_text(mounts) or "").splitlines():
         path, fstype, options = line.split()[1:4]
@@ -55,11 +58,13 @@ def find_hierarchies(mounts: str = "/proc/self/mounts") -> Hierarchies:
         elif fstype == "cgroup":
             for name in set(_VERSION_1).intersection(options.split(",")):
                 controllers.setdefault(name, path)
+            if "devices" in options.split(","):
+                devices = devices or path
     if not unified:
         raise KernelError("find", "a cgroup version 2 mount", 2)
     for name in (read_text(f"{unified}/cgroup.controllers") or "").split():
         controllers["blkio" if name == "io" else name] = unified
-    return Hierarchies(unified, controllers)
+    return Hierarchies(unified, controllers, devices)
 
 
 def write(path: str, value: str) -> None:
@@ -91,6 +96,11 @@ class Cgroup:
         """Its directory in every hierarchy, whether it is there or not."""
         return [f"{root}/{self.name}" for root in self.hierarchies.roots]
 
+    @property
+    def devices(self) -> str:
+        """Its directory in the hierarchy of the version 1 controller of devices, where that is mounted."""
+        return f"{self.hierarchies.devices}/{self.name}"
+
     def directory(self, controller: str) -> str:
         """Its directory in the hierarchy of a controller; KernelError ENODEV where the host has none."""
         root = self.hierarchies.controllers.get(controller)
@@ -120,6 +130,12 @@ class Cgroup:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(directory, 0o755)
             write(f"{directory}/cgroup.procs", "0")
+        if self.is_held_by_controller():
+            write(f"{self.devices}/cgroup.procs", "0")
+
+    def is_held_by_controller(self) -> bool:
+        """Whether the version 1 controller of devices has the group."""
+        return bool(self.hierarchies.devices) and os.path.isdir(self.devices)
 
     def processes(self) -> list[int]:
         """Pids in the group and below, as this process's pid namespace sees them."""
@@ -174,7 +190,8 @@ class Cgroup:
         EBUSY is retried until the deadline: a killed process holds its group until it is reaped (cgroups(7)).
         """
         deadline = time.monotonic() + timeout
-        for directory in self.directories:
+        held = [self.devices] if self.is_held_by_controller() else []
+        for directory in (*self.directories, *held):
             while not _remove_below(directory):
                 if time.monotonic() > deadline:
                     raise KernelError("remove cgroup", directory, 16)

@@ -24,6 +24,7 @@ KINDS = (
     "network.change",
     "network.remove",
     "limits.set",
+    "devices.change",
     "jail.start",
     "jail.stop",
     "jail.freeze",
@@ -45,6 +46,7 @@ class Action:
     * firewall.change: ``document`` (effective)
     * network.create, network.change: ``document`` (effective), ``occupied`` (whether processes live in the network)
     * limits.set: ``limits`` (canonical, all that are to be in force)
+    * devices.change: ``document`` (effective)
     * jail.start: ``document`` (effective)
     * jail.stop: ``document`` (effective; empty when there is none), ``restart`` (whether a start follows)
     * the others: nothing

@@ -195,6 +195,10 @@ def _check_caps(document: Mapping[str, Any], place: Place) -> Iterator[DocumentE
     except DocumentError as error:
         path = f"{place.path}.{error.path}" if place.path else error.path
         yield DocumentError(place.jail, path, error.message, error.remedy)
+    if document["caps"]["devices"]:
+        from .options_devices import check_devices
+
+        yield from check_devices(document["caps"]["devices"], place.at("caps").at("devices"))
 
 
 _CHECKS: tuple[Check, ...] = (

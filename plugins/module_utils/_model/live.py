@@ -39,7 +39,8 @@ class Live:
     controller for, so that they never count as drift. ``rootfs`` is the canonical source that the root file system was
     made from, ``previous`` that of the one that was kept at its last reset. ``restart_pending`` says that the engine
     died between the stop and the start of a restart. ``firewall`` is what is wrong with what the jail has in the host's
-    packet filter, a few words each, and None where no jail of the host has anything there. ``detail`` says more about
+    packet filter, a few words each, and None where no jail of the host has anything there. ``devices`` says whether a
+    running jail is held to those of its document, None where this host holds no jail to any. ``detail`` says more about
     the state, for people.
     """
 
@@ -52,6 +53,7 @@ class Live:
     previous: Mapping[str, Any] | None = None
     restart_pending: bool = False
     firewall: tuple[str, ...] | None = None
+    devices: bool | None = None
     detail: str = ""
 
     @property

@@ -5,10 +5,32 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+from typing import Any
+
+from .place import Place
 from .profiles import PROFILES, SECCOMP, SECUREBITS
-from .scalars import BOOLEAN, Choice
-from .shapes import ListOf, Option, Record
+from .scalars import BOOLEAN, Choice, Scalar, Schema
+from .shapes import LIVE, ListOf, Option, Record
 from .values import CAPABILITY, PERMISSIONS_ALLOWED, SECCOMP_FILTER
+
+
+class _DeviceEntry(Scalar):
+    """A profile of devices or a device; most documents say none, and do without the table of what one may say."""
+
+    def __init__(self) -> None:
+        super().__init__(_parse_device, {}, ansible="raw")
+
+    def schema(self, definitions: Schema) -> Schema:
+        from .options_devices import ENTRY
+
+        return {"anyOf": [{"type": "string"}, ENTRY.schema(definitions)]}
+
+
+def _parse_device(value: Any, place: Place) -> Any:
+    from .options_devices import parse_entry
+
+    return parse_entry(value, place)
+
 
 CAPS = Record(
     Option(
@@ -66,10 +88,23 @@ CAPS = Record(
         default=False,
     ),
     Option(
+        "devices",
+        ListOf(_DeviceEntry(), unique=True),
+        [
+            "What the jail has in C(/dev), and may open wherever a node of it is. Everything else is refused.",
+            "V(minimal), which holds when no profile is named, is C(null), C(zero), C(full), C(random), C(urandom),"
+            " C(tty) and terminals of the jail's own. V(none) is C(/dev/null) alone.",
+            "A path adds that device of the host. A mapping says more: C(path); C(source) for a node of the host with"
+            " another path, or C(type) (V(char) or V(block)), C(major) and C(minor) instead of it; C(access) (V(r),"
+            " V(w) or V(rw), the default); C(mode), which is by default that of the host's node.",
+            "What reaches beyond the jail, such as disks and memory, takes C(unsafe=true) as well.",
+        ],
+        effect=LIVE,
+    ),
+    Option(
         "user_namespace",
         BOOLEAN,
         "Whether ids of the jail are other ids on the host. V(false) is not available yet.",
         default=True,
     ),
-    later=("devices",),
 )

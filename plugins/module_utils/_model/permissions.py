@@ -33,7 +33,8 @@ class Permission(NamedTuple):
 
 _MOUNT = "the kernel decides which file systems a user namespace mounts, and a filter cannot tell them apart"
 _NO_SUCH = "Linux knows no such thing"
-_BY_DEVICE = "give the jail the device instead"
+_BY_FUSE = "give the jail the device instead, as in devices: [/dev/fuse]"
+_BY_KVM = "give the jail the device instead, as in devices: [/dev/kvm]"
 
 
 def _mount(name: str) -> Permission:
@@ -57,7 +58,7 @@ PERMISSIONS: dict[str, Permission] = {
     "mount": _mount("tmpfs, bind mounts and overlays"),
     "mount.devfs": Permission("Mount devices", unavailable="a user namespace mounts no devtmpfs; /dev is made by us"),
     "mount.fdescfs": Permission("Mount fdescfs", unavailable="/dev/fd is there without it"),
-    "mount.fusefs": Permission("Mount FUSE file systems", unavailable=_BY_DEVICE),
+    "mount.fusefs": Permission("Mount FUSE file systems", unavailable=_BY_FUSE),
     "mount.linprocfs": Permission("Mount linprocfs", unavailable="/proc is there without it"),
     "mount.nullfs": _mount("bind mounts"),
     "mount.overlay": _mount("overlays"),
@@ -93,7 +94,7 @@ PERMISSIONS: dict[str, Permission] = {
         "Trace and debug processes of the jail",
         kept="a debugger of the jail's root is refused as well",
     ),
-    "vmm": Permission("Run virtual machines", unavailable=_BY_DEVICE),
+    "vmm": Permission("Run virtual machines", unavailable=_BY_KVM),
     "vmm_ppt": Permission("Pass devices through to virtual machines", unavailable=_NO_SUCH),
 }
 

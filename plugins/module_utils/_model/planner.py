@@ -14,6 +14,7 @@ from .decisions import Decisions
 from .document import check, merge, normalise
 from .live import Live
 from .place import Place
+from .plan_devices import device_actions
 from .plan_firewall import firewall_actions
 from .plan_network import network_actions
 from .plan_removal import plan_removal
@@ -50,6 +51,7 @@ def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: st
             *network_actions(decisions),
             *_start_actions(decisions),
             *_limit_actions(decisions),
+            *device_actions(decisions),
             *_freeze_actions(decisions),
             *_deferred(decisions),
         ),

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from ..._kernel import files
-from ..._model.allocation import Allocation
+from ..._model.allocation import RANGE, Allocation
 from ..._model.permissions import spread
-from .. import places, privileges, truth
+from .. import devices, places, privileges, truth
 from ..ceiling import Ceiling
 from ..errors import EngineError
 from ..resolver import resolver_files
@@ -22,12 +22,14 @@ from ..rootfs.roots import overlay_layers
 from .reaper import find_reaper
 from .recipe import Mount, Recipe
 
+_PING_GROUPS = "net.ipv4.ping_group_range"
+
 
 def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
     """Everything that the start of a jail needs, from its effective document and what it has of the host.
 
-    EngineError for what can be seen to fail beforehand: a mount's source that is not there, or an rlimit that this
-    engine cannot give.
+    EngineError for what can be seen to fail beforehand: a mount's source or a device that is not there, or an rlimit
+    that this engine cannot give.
     """
     name = document["name"]
     system = document["caps"]["profile"] == "vps"
@@ -46,11 +48,12 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
         user=document["user"],
         workdir=document["workdir"],
         ceiling=ceiling,
+        devices=devices.resolve(document),
         system=system,
         environment=document["environment"],
         mounts=tuple(_mount(name, number, mount) for number, mount in enumerate(document["mounts"])),
         rlimits=_rlimits(document),
-        sysctls=document["sysctls"],
+        sysctls=_sysctls(document["sysctls"], id_base=0 if system else allocation.uid_base),
         files=resolver_files(document),
     )
 
@@ -85,6 +88,16 @@ def _mount(name: str, number: int, mount: Mapping[str, Any]) -> Mount:
     if source and not os.path.exists(source):
         raise EngineError(name, f"{source!r} does not exist", path=f"{option}.source", remedy="make it first")
     return Mount(option, source, mount["target"], mount["read_only"], mount.get("size", ""))
+
+
+def _sysctls(asked: Mapping[str, str], *, id_base: int) -> dict[str, str]:
+    """With the groups that may ping as whoever writes them calls them (icmp(7)): in the app order that is the host."""
+    groups = asked.get(_PING_GROUPS, "").split()
+    if len(groups) != 2 or not all(group.isdecimal() for group in groups):
+        return dict(asked)
+    first, last = (min(int(group), RANGE - 1) for group in groups)
+    # The first above the last stands for nobody.
+    return {**asked, _PING_GROUPS: f"{first + id_base} {last + id_base}" if first <= last else "1 0"}
 
 
 def _rlimits(document: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

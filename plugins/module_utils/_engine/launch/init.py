@@ -82,7 +82,7 @@ def _build_app_tree(root: int, recipe: Recipe) -> None:
     tree.sys()
     tree.control_groups(read_only=True)
     tree.device_directory()
-    tree.make_devices()
+    tree.make_devices(recipe.devices)
     tree.run_directory()
     tree.shared_memory()
     tree.message_queues()

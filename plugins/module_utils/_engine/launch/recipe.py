@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..._model.devices import Device
 from ..ceiling import Ceiling
 from ..rootfs.overlay import Layers
 
@@ -45,6 +46,7 @@ class Recipe(NamedTuple):
     user: str
     workdir: str
     ceiling: Ceiling
+    devices: tuple[Device, ...] = ()
     system: bool = False
     standby: bool = False
     environment: Mapping[str, str] = {}

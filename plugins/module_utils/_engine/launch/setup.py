@@ -10,7 +10,6 @@ import os
 import resource
 import signal
 import socket
-import stat
 import time
 
 from ..._kernel import loopback, mounts, namespaces, processes
@@ -19,10 +18,11 @@ from ..._kernel.errors import KernelError
 from .. import places, status
 from ..errors import EngineError, blaming
 from . import init
+from .nodes import clone_nodes
 from .recipe import Recipe
 from .root import attach_mounts, attach_root
 from .start import Start
-from .tree import DEVICES, Tree
+from .tree import Tree
 
 _OWN_NAMESPACES = namespaces.NEWUTS | namespaces.NEWIPC | namespaces.NEWCGROUP
 _FAILED = 70
@@ -68,7 +68,7 @@ def _prepare(start: Start) -> None:
     namespaces.unshare(namespaces.NEWNS)
     mounts.mount(None, "/", None, mounts.MS_SLAVE | mounts.MS_REC)
     root = attach_root(recipe, start.user_namespace)
-    nodes = _clone_host_devices() if recipe.system else {}
+    nodes = _clone_nodes(recipe) if recipe.system else {}
     if recipe.system:
         _attach_locked(root, recipe)
         os.fchdir(root)
@@ -140,16 +140,9 @@ def _start_clocks() -> None:
     namespaces.enter_time_namespace_for_children()
 
 
-def _clone_host_devices() -> dict[str, int]:
-    """Detached clones of the host's device nodes; what is not the very device is refused (CVE-2025-31133)."""
-    nodes = {}
-    for device in DEVICES:
-        path = f"/dev/{device.name}"
-        status = os.stat(path)
-        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(device.major, device.minor):
-            raise EngineError("", f"the host's {path} is not character device {device.major}:{device.minor}")
-        nodes[device.name] = mounts.clone_tree(mounts.AT_FDCWD, path)
-    return nodes
+def _clone_nodes(recipe: Recipe) -> dict[str, int]:
+    with blaming("caps.devices"):
+        return clone_nodes(recipe.devices, stage=places.device_stage(recipe.name), owner=recipe.id_base)
 
 
 def _set_sysctls(start: Start) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Iterable
+from itertools import groupby
 
 from ..._kernel import mounts, paths
 from ..._kernel.errors import KernelError
+from ..._model.devices import Device
 
 # Files and directories of /proc and /sys that tell of the host or steer it. runc, nspawn and moby hide these; a user
 # namespace takes the sting out of most, but kallsyms, interrupts and their like stay readable to everyone.
@@ -55,23 +57,6 @@ _NO_DEVICES = mounts.ATTR_NOSUID | mounts.ATTR_NODEV
 _NO_PROGRAMS = _NO_DEVICES | mounts.ATTR_NOEXEC
 
 
-@dataclass(frozen=True)
-class Device:
-    """A device node that every jail has: the harmless ones of null(4), full(4), random(4) and tty(4)."""
-
-    name: str
-    major: int
-    minor: int
-
-
-DEVICES = (
-    Device("null", 1, 3),
-    Device("zero", 1, 5),
-    Device("full", 1, 7),
-    Device("random", 1, 8),
-    Device("urandom", 1, 9),
-    Device("tty", 5, 0),
-)
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -159,24 +144,22 @@ class Tree:
         terminal = {"newinstance": None, "ptmxmode": "0666", "mode": "0620", "gid": str(self.id_base + _TTY_GROUP)}
         self.filesystem("devpts", "dev/pts", {**terminal, **owner}, mounts.ATTR_NOSUID | mounts.ATTR_NOEXEC)
 
-    def make_devices(self) -> None:
+    def make_devices(self, devices: Iterable[Device]) -> None:
         """Make device nodes of the jail's own: what it does to their owner and mode touches nobody else."""
-        dev = paths.open_beneath(self.root, "dev", os.O_PATH | os.O_DIRECTORY)
-        try:
-            for device in DEVICES:
-                os.mknod(device.name, 0o020666, os.makedev(device.major, device.minor), dir_fd=dev)
-                os.chown(device.name, self.id_base, self.id_base, dir_fd=dev, follow_symlinks=False)
-                os.chmod(device.name, 0o666, dir_fd=dev)
-        except OSError as error:
-            raise KernelError.from_os_error("make device", str(error.filename), error) from error
-        finally:
-            os.close(dev)
+        owner = (self.id_base, self.id_base)
+        for place, group in groupby(devices, key=lambda device: os.path.dirname(device.path)):
+            directory = paths.make_directory(self.root, place, owner=owner)
+            try:
+                for device in group:
+                    make_node(directory, os.path.basename(device.path), device, owner=self.id_base)
+            finally:
+                os.close(directory)
 
     def attach_devices(self, nodes: dict[str, int]) -> None:
         """Attach clones of the host's nodes: mknod(2) is refused inside a user namespace, whose root does not own
         these inodes and so cannot change them."""
-        for name, node in nodes.items():
-            self.attach(node, f"dev/{name}", directory=False)
+        for path, node in nodes.items():
+            self.attach(node, path, directory=False)
 
     def mask(self, null: int) -> None:
         """Cover what tells of the host: files by an empty device (``null``, a node inside the tree), directories by
@@ -214,6 +197,17 @@ class Tree:
             os.close(clone)
         finally:
             os.close(target)
+
+
+def make_node(directory: int, name: str, device: Device, *, owner: int) -> None:
+    """Make the node of a device, whatever our umask is."""
+    kind = stat.S_IFBLK if device.block else stat.S_IFCHR
+    try:
+        os.mknod(name, kind | device.mode, os.makedev(device.major, device.minor), dir_fd=directory)
+        os.chown(name, owner, owner, dir_fd=directory, follow_symlinks=False)
+        os.chmod(name, device.mode, dir_fd=directory)
+    except OSError as error:
+        raise KernelError.from_os_error("make device", device.path, error) from error
 
 
 def _cover(target: int, mount: int) -> None:

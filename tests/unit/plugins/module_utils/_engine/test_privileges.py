@@ -8,8 +8,10 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine.ceiling import Ceiling, Finding
+from ansible_collections.hosting.jails.plugins.module_utils._engine import device_findings
+from ansible_collections.hosting.jails.plugins.module_utils._engine.ceiling import Ceiling
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.hosting.jails.plugins.module_utils._engine.finding import Finding
 from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import compile_ceiling
 from ansible_collections.hosting.jails.plugins.module_utils._engine.truth import refuse_weaker, report_on
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import seccomp
@@ -71,13 +73,55 @@ def test_documents_that_cannot_be_are_named_with_their_jail() -> None:
         compile_ceiling({"name": "web1", "caps": {"keep": ["SYS_MODULE"]}}, architecture="x86_64")
 
 
-def test_the_report_says_what_is_enforced() -> None:
+def test_the_report_says_what_is_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_findings, "takes_programs", lambda: True)
     report = findings({"name": "web1"})
     assert {item: line.verdict for item, line in report.items()} == {
         "capabilities": "enforced",
         "seccomp": "enforced",
         "no_new_privileges": "enforced",
+        "devices": "enforced",
     }
+
+
+@pytest.mark.parametrize(
+    ("programs", "controller", "verdict", "why"),
+    [
+        (True, True, "enforced", "a program on the jail's control group"),
+        (False, True, "enforced", "the devices controller of version 1"),
+        (False, False, "partial", "mounts without them"),
+    ],
+)
+def test_the_report_says_what_holds_a_jail_to_its_devices(
+    programs: bool, controller: bool, verdict: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_findings, "takes_programs", lambda: programs)
+    monkeypatch.setattr(device_findings, "_has_controller", lambda: controller)
+    found = findings({"name": "web1"})["devices"]
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+def test_the_report_says_what_a_jail_could_do_with_an_unsafe_device() -> None:
+    entry = {"path": "/dev/disk", "type": "block", "major": 8, "minor": 0, "unsafe": True}
+    assert "owns what is on it" in findings({"name": "web1", "caps": {"devices": [entry]}})["device /dev/disk"].why
+
+
+def test_the_report_names_a_device_that_the_host_does_not_have() -> None:
+    found = findings({"name": "web1", "caps": {"devices": [{"path": "/dev/no-such-device"}]}})["devices"]
+    assert (found.verdict, found.why) == ("unavailable", "the host has no /dev/no-such-device")
+
+
+def test_only_devices_that_were_asked_for_make_a_strict_jail_too_weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_findings, "takes_programs", lambda: False)
+    monkeypatch.setattr(device_findings, "_has_controller", lambda: False)
+    for asked in ([], ["none"]):
+        document = {"name": "web1", "caps": {"strict": True, "devices": asked}}
+        if asked:
+            with pytest.raises(EngineError, match="devices is partial on this host"):
+                refuse_weaker(document, report=report_on(document))
+        else:
+            refuse_weaker(document, report=report_on(document))
 
 
 def test_the_report_says_what_a_capability_is_not_worth() -> None:

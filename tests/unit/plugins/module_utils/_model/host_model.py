@@ -49,6 +49,10 @@ def _carry_out(action: Action, host: Host) -> Host:
     }
     if action.kind in changes:
         return Host(stored, replace(live, **changes[action.kind]))
+    if action.kind == "devices.change":
+        full = arguments["document"]
+        started = {**live.started, "caps": {**live.started["caps"], "devices": full["caps"]["devices"]}}
+        return Host(stored, replace(live, devices=True, started=started))
     if action.kind in ("network.create", "network.change"):
         return Host(stored, replace(live, network=_network(arguments["document"])))
     if action.kind == "jail.stop":
@@ -57,7 +61,8 @@ def _carry_out(action: Action, host: Host) -> Host:
         return Host(stored, replace(live, state="stopped", started=None, limits=None, restart_pending=pending))
     assert action.kind == "jail.start"
     full = arguments["document"]
-    return Host(stored, replace(live, state="running", started=full, limits=full["limits"], restart_pending=False))
+    running = {"state": "running", "started": full, "limits": full["limits"], "devices": True}
+    return Host(stored, replace(live, **running, restart_pending=False))
 
 
 def _network(full: dict[str, Any]) -> NetworkLive:

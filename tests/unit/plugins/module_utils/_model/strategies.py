@@ -75,6 +75,7 @@ privileges = st.fixed_dictionaries(
         "drop": st.just(["CAP_CHOWN", "kill"]),
         "no_new_privileges": st.booleans(),
         "seccomp": st.sampled_from(["default", "none"]),
+        "devices": st.sampled_from([["none"], ["/dev/fuse"], ["minimal", {"path": "/dev/kvm", "access": "r"}]]),
     },
 )
 sources = st.sampled_from([{"template": "debian"}, {"packages": {}}, {"packages": {"include": ["nginx-light"]}}])
@@ -138,6 +139,7 @@ def lives(draw: st.DrawFn, stored: dict | None) -> Live:
         network=draw(st.none() | networks_live()) if stored else None,
         rootfs=draw(st.none() | st.just(stored["rootfs"]["source"])) if stored else None,
         firewall=draw(st.sampled_from([None, (), ("2 missing",)])),
+        devices=draw(st.sampled_from([None, True, False])),
     )
 
 

@@ -92,6 +92,21 @@ def test_what_fits_together_is_accepted(raw):
         ({"hooks": [{"stage": "prestart", "command": ["x"]}]}, "hooks[0].command[0]: is not an absolute path"),
         ({"caps": {"keep": ["NET_RAW"], "drop": ["NET_RAW"]}}, "caps.keep[0]: NET_RAW is also in caps.drop"),
         ({"caps": {"user_namespace": False}}, "caps.user_namespace: "),
+        ({"caps": {"devices": ["minimal", "none"]}}, "caps.devices[1]: none is a second profile; say one"),
+        ({"caps": {"devices": ["/dev/null"]}}, "caps.devices[0].path: /dev/null is the engine's own"),
+        ({"caps": {"devices": ["/dev/pts/0"]}}, "caps.devices[0].path: /dev/pts/0 is the engine's own"),
+        (
+            {"caps": {"devices": ["/dev/fuse", {"path": "/dev/fuse", "access": "r"}]}},
+            "caps.devices[1].path: /dev/fuse is said twice",
+        ),
+        (
+            {"caps": {"devices": [{"path": "/dev/a", "major": 1, "minor": 2}]}},
+            "caps.devices[0]: says only a part of type, major and minor",
+        ),
+        (
+            {"caps": {"devices": [{"path": "/dev/a", "source": "/dev/b", "type": "char", "major": 1, "minor": 2}]}},
+            "caps.devices[0].source: the device is given by its numbers",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_named(raw, complaint):

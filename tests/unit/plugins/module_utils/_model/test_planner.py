@@ -252,6 +252,25 @@ def test_a_limit_that_the_host_cannot_enforce_is_no_drift():
     assert kinds(plan(wanted("started"), stored, replace(RUNNING, unenforced=("pids",)))) == []
 
 
+def test_devices_of_a_running_jail_are_changed_live():
+    planned = plan(wanted(part="caps", caps={"devices": ["/dev/fuse"]}), STORED, RUNNING)
+    assert kinds(planned) == ["document.write", "devices.change"]
+    assert planned.actions[1].line() == "devices.change web1: caps.devices: [] -> [{'path': '/dev/fuse'}]"
+    assert not planned.restart_required
+    assert kinds(plan(wanted(part="caps", caps={"devices": ["none"]}), STORED, STOPPED)) == ["document.write"]
+
+
+@pytest.mark.parametrize("part", ["jail", "caps"])
+def test_a_running_jail_that_is_not_held_to_its_devices_is_held_again(part):
+    assert kinds(plan(wanted(part=part), STORED, replace(RUNNING, devices=False))) == ["devices.change"]
+    assert kinds(plan(wanted(part=part), STORED, replace(RUNNING, devices=True))) == []
+
+
+def test_a_change_of_devices_that_was_cut_short_is_finished():
+    document = {**STORED, "caps": {"devices": ["none"]}}
+    assert kinds(plan(wanted(part="caps"), document, replace(RUNNING, devices=None))) == ["devices.change"]
+
+
 def test_a_stopped_jail_has_no_limits_to_set():
     assert kinds(plan(wanted("present", limits={"pids": 9}), STORED, STOPPED)) == ["document.write"]
 

@@ -144,6 +144,7 @@ ORDER = [
     "document.remove",
     "jail.start",
     "limits.set",
+    "devices.change",
     "jail.freeze",
     "option.defer",
 ]

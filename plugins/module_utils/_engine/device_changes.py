@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""Other devices for a jail that goes on running.
+
+Nodes are mounted and unmounted in its ``/dev`` by its own root, whom a helper of ours becomes: whatever the jail has
+made of that directory, no more can be done to it than it could do itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .._kernel import files, mounts, namespaces, paths, pidfd, processes
+from .._kernel.credentials import become
+from .._kernel.errors import KernelError
+from .._model.devices import Device
+from .._model.document import effective
+from . import allocations, devices, places, status, store
+from .errors import EngineError
+from .launch.nodes import clone_nodes
+
+_REMEDY = "restart the jail (apply: restart), which makes its /dev anew"
+
+
+def change(document: Mapping[str, Any]) -> None:
+    """Give a running jail the devices of an effective document, and take those that it had by another.
+
+    The control group comes last: as long as it is not held to the new devices, all of this is to be done again. What
+    a process of the jail has open stays open. EngineError names what the host does not have, or the jail's /dev that
+    nothing can be mounted in.
+    """
+    jail = document["name"]
+    wanted = devices.resolve(document)
+    started = effective(store.read_started(jail, document) or document)
+    had = {entry["path"] for entry in started["caps"]["devices"] if not isinstance(entry, str)}
+    had |= {device.path for device in _usual(started)}
+    _mount_nodes(jail, wanted, sorted(had - {device.path for device in wanted}))
+    in_force = {**started, "caps": {**started["caps"], "devices": document["caps"]["devices"]}}
+    files.write_record(places.started_document(jail), in_force)
+    devices.hold(status.group(jail), document, wanted)
+
+
+def _usual(document: Mapping[str, Any]) -> tuple[Device, ...]:
+    """The devices of the profile alone, which are on every host."""
+    words = [entry for entry in document["caps"]["devices"] if isinstance(entry, str)]
+    return devices.resolve({**document, "caps": {**document["caps"], "devices": words}})
+
+
+def _mount_nodes(jail: str, wanted: Sequence[Device], unwanted: Sequence[str]) -> None:
+    state, allocation = store.read_state(jail), allocations.find(jail)
+    if state is None or allocation is None or not status.is_alive(state):
+        raise EngineError(jail, "has ended meanwhile", remedy="run the task again")
+    change = NodeChange(jail, state.pid, wanted, unwanted, allocation.uid_base)
+    with files.closing(pidfd.open_pidfd(state.pid)) as init:
+        try:
+            processes.run_in_child(lambda: _change_nodes(change, init))
+        except KernelError as error:
+            raise EngineError(jail, str(error), path="caps.devices", remedy=_REMEDY) from error
+
+
+class NodeChange(NamedTuple):
+    """Nodes that are to be in a jail's /dev, and paths at which there is to be none."""
+
+    jail: str
+    init: int
+    wanted: Sequence[Device]
+    unwanted: Sequence[str]
+    owner: int
+
+
+def _change_nodes(change: NodeChange, init: int) -> bytes:
+    """In a child: undumpable before it is among the jail's processes, which in their pid namespace it never is."""
+    processes.set_undumpable()
+    processes.forbid_imports()
+    missing = _missing(change)
+    namespaces.unshare(namespaces.NEWNS)
+    mounts.mount(None, "/", None, mounts.MS_SLAVE | mounts.MS_REC)
+    nodes = clone_nodes(missing, stage=places.device_stage(change.jail), owner=change.owner)
+    namespaces.setns(init, namespaces.NEWUSER | namespaces.NEWNS)
+    become(uid=0, gid=0, groups=[])
+    processes.set_undumpable()
+    for path in (*change.unwanted, *nodes):
+        _clear(path)
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for path, node in nodes.items():
+        target = paths.make_file(root, path)
+        mounts.attach(node, target)
+        os.close(target)
+    return b""
+
+
+def _missing(change: NodeChange) -> list[Device]:
+    with files.closing(os.open(f"/proc/{change.init}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
+        return [device for device in change.wanted if not _is_there(root, device)]
+
+
+def _is_there(root: int, device: Device) -> bool:
+    try:
+        with files.closing(paths.open_beneath(root, device.path, os.O_PATH | os.O_NOFOLLOW)) as fd:
+            found = os.fstat(fd)
+    except KernelError:
+        return False
+    kind = stat.S_IFBLK if device.block else stat.S_IFCHR
+    return (found.st_mode, found.st_rdev) == (kind | device.mode, os.makedev(device.major, device.minor))
+
+
+def _clear(path: str) -> None:
+    """Unmount a node and remove what it was mounted on, or the node itself, as often as it is there."""
+    with contextlib.suppress(KernelError):
+        while True:
+            mounts.unmount(path, mounts.MNT_DETACH | mounts.UMOUNT_NOFOLLOW)
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise KernelError.from_os_error("remove", path, error) from error

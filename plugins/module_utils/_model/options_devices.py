@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .devices import PROFILES, RESERVED
+from .errors import DocumentError
+from .place import Place, did_you_mean, shown
+from .scalars import BOOLEAN, Choice, parse_text, text_like, whole_number
+from .shapes import Option, Record
+
+_NODE = text_like(
+    r"/dev/[A-Za-z0-9_][A-Za-z0-9_.:+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.:+-]*)*",
+    what="the path of a device",
+    remedy="write it in full, as in /dev/fuse",
+)
+_MODE = text_like(
+    # With its zero: YAML turns one without quotes into another number.
+    r"0[0-7]{3}",
+    what="a mode",
+    remedy="write it in quotes and with its leading zero, as in '0660'",
+)
+
+ENTRY = Record(
+    Option("path", _NODE, "Where the jail finds the device.", required=True),
+    Option("source", _NODE, "The host's node of the device, which by default has the same path."),
+    Option("type", Choice("char", "block"), "Type of the device, to be given with its numbers."),
+    Option("major", whole_number(0, 4095), "Number of its driver, instead of a node of the host."),
+    Option("minor", whole_number(0, (1 << 20) - 1), "Number of the device among those of its driver."),
+    Option("access", Choice("r", "w", "rw"), "What the jail may do with it."),
+    Option("mode", _MODE, "Permissions of the node, which belongs to the jail's root."),
+    Option("unsafe", BOOLEAN, "Give it although it reaches beyond the jail."),
+)
+
+
+def parse_entry(value: Any, place: Place) -> Any:
+    """A profile by its name, or a device by its path or as a mapping with at least that."""
+    if isinstance(value, Mapping):
+        return ENTRY.parse(value, place)
+    text = parse_text(value, place)
+    if text in PROFILES:
+        return text
+    if text.startswith("/"):
+        return {"path": _NODE.parse(text, place)}
+    raise place.error(f"{shown(text)} is neither a profile nor a path", did_you_mean(text, PROFILES))
+
+
+def check_devices(entries: Sequence[Any], place: Place) -> Iterator[DocumentError]:
+    """What no entry of a list of devices shows alone."""
+    paths: list[str] = []
+    profiles = 0
+    for index, entry in enumerate(entries):
+        where = place.item(index)
+        if isinstance(entry, str):
+            profiles += 1
+            if profiles > 1:
+                yield where.error(f"{entry} is a second profile", "say one")
+            continue
+        if entry["path"] in paths:
+            yield where.at("path").error(f"{entry['path']} is said twice", "say it once")
+        paths.append(entry["path"])
+        yield from _check_entry(entry, where)
+
+
+def _check_entry(entry: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
+    path = entry["path"]
+    top = "/".join(path.split("/")[:3])
+    if top in RESERVED or any(path == device.path for device in PROFILES["minimal"]):
+        yield place.at("path").error(f"{path} is the engine's own", "leave it out, or choose another path")
+    numbers = [name for name in ("type", "major", "minor") if name in entry]
+    if numbers and len(numbers) < 3:
+        yield place.error("says only a part of type, major and minor", "say all three, or none of them")
+    if numbers and "source" in entry:
+        yield place.at("source").error("the device is given by its numbers", "say one or the other")
