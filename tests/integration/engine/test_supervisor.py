@@ -89,6 +89,23 @@ def test_a_jail_stopped_by_its_operator_is_not_started_again() -> None:
         assert it.state == "stopped"
 
 
+def test_a_jail_reboots_and_powers_off_from_inside_whatever_its_policy() -> None:
+    command = ["sh", "-c", "echo up; exec sleep 1000"]
+    restart = {"policy": "never", "delay": 0}
+    with jail("eng-again", command=command, init="none", caps={"profile": "vps"}, restart=restart) as it:
+        first = it.pid
+        it.run("reboot", "-ff")
+        wait_until(lambda: it.state == "running" and it.pid not in (0, first))
+        assert it.describe()["restarts"] == 1
+        it.converge(restart={"policy": "on-failure", "delay": 0})
+        it.run("poweroff", "-ff")
+        wait_until(lambda: it.state == "stopped")
+        time.sleep(0.5)
+        shown = it.describe()
+        assert (shown["state"], shown["exit_status"]) == ("stopped", 0)
+        assert it.log().count("up\n") == 2
+
+
 def test_the_death_of_an_init_takes_every_process_of_the_jail_with_it() -> None:
     with jail("eng-again", command=["sh", "-c", "setsid sleep 1000 & exec sleep 1000"]) as it:
         wait_until(lambda: len(processes_of("eng-again")) == 3)

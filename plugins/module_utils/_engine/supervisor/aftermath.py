@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+from collections.abc import Mapping
+from typing import Any
 
 from ..._kernel import processes
 from ..._model.document import effective
+from ..._model.profiles import privileges_of
 from .. import places, status, store
 from ..errors import EngineError
 from ..store import RuntimeState
@@ -17,6 +21,8 @@ from ..store import RuntimeState
 LONGEST_DELAY = 300.0
 # A jail that ran this long has recovered: its next failure is the first one again.
 HEALTHY_SECONDS = 60.0
+# What an init ends by when somebody in its pid namespace has called reboot(2), by what it was called for.
+_REBOOT, _POWER_OFF = -signal.SIGHUP, -signal.SIGINT
 
 
 def settle(name: str, instance: str, exit_status: int | None) -> None:
@@ -31,10 +37,26 @@ def settle(name: str, instance: str, exit_status: int | None) -> None:
             lock.remove()
         if state is None or state.instance != instance or state.phase != "running" or status.is_alive(state):
             return
+        phase, exit_status, message = _verdict(name, exit_status)
         # Before the phase, which others wait for.
         store.note_state(name, state._replace(exit_status=exit_status))
         with contextlib.suppress(EngineError):
-            status.clear_remains(name, phase="stopped" if exit_status == 0 else "failed", message=_ending(exit_status))
+            status.clear_remains(name, phase=phase, message=message)
+
+
+def _verdict(name: str, exit_status: int | None) -> tuple[str, int | None, str]:
+    """Phase, exit status and message of a jail whose init has ended so."""
+    if exit_status in (_REBOOT, _POWER_OFF) and _may_reboot(name):
+        if exit_status == _POWER_OFF:
+            return "stopped", 0, "it was powered off from inside"
+        return "stopped", exit_status, "it was rebooted from inside"
+    return "stopped" if exit_status == 0 else "failed", exit_status, _ending(exit_status)
+
+
+def _may_reboot(name: str) -> bool:
+    """Whether a jail holds what reboot(2) takes: otherwise those signals came from elsewhere."""
+    document = store.read_started(name) or store.read_document(name)
+    return document is not None and "SYS_BOOT" in privileges_of(document).capabilities
 
 
 def _ending(exit_status: int | None) -> str:
@@ -48,18 +70,24 @@ def _ending(exit_status: int | None) -> str:
 def restart_delay(name: str, state: RuntimeState, *, ran_for: float) -> tuple[float, int] | None:
     """Seconds to wait before a jail is started again, and how many restarts in a row that makes; None for never.
 
-    The document's delay doubles with each restart in a row, up to five minutes.
+    The document's delay doubles with each restart in a row, up to five minutes. One that was rebooted from inside is
+    started again whatever its policy.
     """
     document = store.read_document(name)
     if document is None or state.goal != "running":
         return None
     policy = effective(document)["restart"]
-    if policy["policy"] == "never" or (policy["policy"] == "on-failure" and state.exit_status == 0):
-        return None
     restarts = 1 if ran_for >= HEALTHY_SECONDS else state.restarts + 1
-    if policy["maximum"] and restarts > policy["maximum"]:
+    rebooted = state.phase == "stopped" and state.exit_status == _REBOOT
+    if not rebooted and not _is_due(policy, state.exit_status, restarts):
         return None
     return min(LONGEST_DELAY, float(policy["delay"]) * 2 ** min(restarts - 1, 16)), restarts
+
+
+def _is_due(policy: Mapping[str, Any], exit_status: int | None, restarts: int) -> bool:
+    if policy["policy"] == "never" or (policy["policy"] == "on-failure" and exit_status == 0):
+        return False
+    return not policy["maximum"] or restarts <= policy["maximum"]
 
 
 def in_child(function: object, *arguments: object) -> int:
