@@ -199,6 +199,16 @@ def test_namespaced_sysctls_are_set_and_the_hosts_stay() -> None:
     assert (Path("/proc/sys/net/core/somaxconn").read_text(), Path("/proc/sys/kernel/shmmax").read_text()) == before
 
 
+@pytest.mark.parametrize("profile", ["none", "vps"])
+def test_the_groups_that_may_ping_are_groups_of_the_jail(profile: str) -> None:
+    program = "from socket import *; socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)"
+    ip = {"mode": "vnet", "addresses": ["10.23.0.41/32"]}
+    with jail("eng-ctl", sysctls={"net.ipv4.ping_group_range": "33 33"}, ip=ip, caps={"profile": profile}) as it:
+        assert it.output("cat", "/proc/sys/net/ipv4/ping_group_range") == "33\t33\n"
+        assert it.run("python3", "-c", program, options=("--user", "www-data")).returncode == 0
+        assert it.run("python3", "-c", program).returncode != 0
+
+
 def test_names_are_looked_up_where_the_document_says() -> None:
     ip = {
         "mode": "vnet",
