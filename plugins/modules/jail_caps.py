@@ -22,7 +22,7 @@ description:
   - An option that a task gives is taken whole; one that it does not give stays as it is stored. An empty value
     clears an option.
   - A running process cannot be given a capability or another filter, so every change but that of O(devices) needs a
-    restart of the jail.
+    restart of the jail. O(strict) and O(user_namespace) are about its definition and change nothing of a running jail.
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
@@ -132,9 +132,28 @@ options:
     elements: raw
   user_namespace:
     description:
-      - Whether ids of the jail are other ids on the host. V(false) is not available yet.
+      - The ids of the host that the jail's users have. V(true) takes 65536 that no other jail and no user of the host
+        has.
+      - 'A mapping fixes them, as in V({base: 1048576, size: 131072}). C(base) is the host''s id of the jail''s root,
+        C(size) how many ids there are, 65536 by default; both are multiples of 65536. Ids of another jail, of a user in
+        C(/etc/passwd), and of C(/etc/subuid) are refused. A jail that makes containers of its own has use for more than
+        65536.'
+      - The ids are chosen when the jail is defined, because its files belong to them. To say V(true) later, or nothing,
+        leaves them as they are.
+      - V(false) is refused. Root in a jail without a user namespace would be the root of the host, whom no profile can
+        hold.
       - A jail that never said otherwise has V(true).
+    type: raw
+  verify:
+    description:
+      - Attack the running jail from inside, as C(jailctl verify) does, and return in RV(verify) what became of each
+        attack. No harm is done where one succeeds.
+      - The task fails when an attack works that the jail's document forbids. That is also so for a jail that still runs
+        with other privileges, because it waits for a restart. A jail that does not run cannot be attacked, which is a
+        failure as well. What does not work although the document allows it is a warning.
+      - In check mode nothing is tried.
     type: bool
+    default: false
   state:
     description:
       - V(present) is the only state. Privileges go with the jail.
@@ -202,6 +221,18 @@ EXAMPLES = r"""
     jail: web1
     allow: { suser: false, sysvipc: false }
     strict: true
+
+- name: Proof that the jail keeps to its profile
+  hosting.jails.jail_caps:
+    jail: web1
+    verify: true
+  register: privileges
+
+- name: Ids that a file server knows, and more of them for containers inside
+  hosting.jails.jail_caps:
+    jail: vps1
+    profile: vps
+    user_namespace: { base: 1048576, size: 131072 }
 
 - name: Back to the profile as it is
   hosting.jails.jail_caps:

@@ -110,7 +110,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._engine import boot, install
+from ..module_utils._engine import install
 from ..module_utils._engine.module import run
 
 _POOL: dict[str, Any] = {
@@ -123,7 +123,7 @@ _POOL: dict[str, Any] = {
 def converge(module: AnsibleModule) -> dict[str, Any]:
     """The module's result."""
     # Here and not above: what a module imports at once, every call of it compiles.
-    from ..module_utils._engine import host_configuration
+    from ..module_utils._engine import boot, host_configuration
 
     pools = host_configuration.plan(module.params["address_pools"])
     before = {"engines": install.versions(), "boot": boot.is_enabled(), "address_pools": pools.before}

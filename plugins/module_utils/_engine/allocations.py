@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from .._kernel import files, namespaces
-from .._model.allocation import RANGE, Allocation, allocate, allocate_all
+from .._model.allocation import Allocation, allocate, allocate_all, range_of
 from . import places, store
 from .errors import EngineError
 
 _SUBORDINATE_IDS = ("/etc/subuid", "/etc/subgid")
+_DATABASES = ("/etc/passwd", "/etc/group")
 
 
 def find(name: str) -> Allocation | None:
@@ -28,19 +30,41 @@ def find_all() -> dict[str, Allocation]:
     return allocate_all(allocations, allocations)
 
 
-def claim(name: str) -> Allocation:
-    """The allocation of a jail, made now if it has none; no two jails get the same, whoever asks at once."""
-    return claim_all([name])[name]
+def claim(name: str, document: Mapping[str, Any] | None = None) -> Allocation:
+    """The allocation of a jail, made now if it has none; no two jails get the same, whoever asks at once.
+
+    ``document``, canonical or effective, may ask for certain ids. DocumentError where these are another's.
+    """
+    return claim_all({name: document})[name]
 
 
-def claim_all(names: Sequence[str]) -> dict[str, Allocation]:
-    """The allocations of jails, those that are missing made now: one write for all of them."""
+def claim_all(documents: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Allocation]:
+    """The allocations of jails by their documents, those that are missing made now: one write for all of them."""
     with files.Lock(f"{places.RUNTIME}/.allocations.lock"):
-        allocations = _read(names[0] if len(names) == 1 else "")
-        claimed = allocate_all(names, allocations, reserved=_reserved())
-        new = {name: {"index": allocation.index} for name, allocation in claimed.items() if name not in allocations}
+        allocations = _read(next(iter(documents)) if len(documents) == 1 else "")
+        claimed = _allocate(documents, allocations)
+        new = {name: allocation.entry() for name, allocation in claimed.items() if name not in allocations}
         if new:
             files.write_json(places.ALLOCATIONS, {**allocations, **new})
+    return claimed
+
+
+def refuse_unusable(name: str, document: Mapping[str, Any]) -> None:
+    """DocumentError for a document that asks for ids that the jail cannot have. Claims nothing."""
+    if range_of(document):
+        _allocate({name: document}, _read(name))
+
+
+def _allocate(
+    documents: Mapping[str, Mapping[str, Any] | None], allocations: Mapping[str, dict[str, int]]
+) -> dict[str, Allocation]:
+    fixed = {name: asked for name, document in documents.items() for asked in [range_of(document or {})] if asked}
+    claimed = allocate_all(documents, allocations, reserved=_reserved(users=bool(fixed)), fixed=fixed)
+    if fixed:
+        from .._model.fixed_ids import refuse_other_ids
+
+        for name in fixed:
+            refuse_other_ids(claimed[name], documents[name] or {})
     return claimed
 
 
@@ -69,15 +93,25 @@ def _is_entry(entry: object) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("index"), int)
 
 
-def _reserved() -> list[tuple[int, int]]:
-    """Ranges that the host gives to its own users (subuid(5))."""
-    ranges = []
-    for path in _SUBORDINATE_IDS:
+def _reserved(*, users: bool) -> list[tuple[int, int]]:
+    """Ranges that the host gives to its own users (subuid(5)), and with ``users`` the ids of these themselves.
+
+    Those that are found without a request are none of a user's anyway (systemd.io/UIDS-GIDS).
+    """
+    ranges = [(int(first), int(count)) for first, count in _fields(_SUBORDINATE_IDS, 1, 2)]
+    if users:
+        ranges += [(int(number), 1) for (number,) in _fields(_DATABASES, 2)]
+    return ranges
+
+
+def _fields(paths: Sequence[str], *positions: int) -> Iterator[list[str]]:
+    """Fields of the lines of databases (passwd(5)) where all of them are numbers."""
+    for path in paths:
         for line in (files.read_text(path) or "").splitlines():
             fields = line.split(":")
-            if len(fields) == 3 and fields[1].isdigit() and fields[2].isdigit():
-                ranges.append((int(fields[1]), int(fields[2])))
-    return ranges
+            found = [fields[position] for position in positions if position < len(fields)]
+            if len(found) == len(positions) and all(field.isdecimal() for field in found):
+                yield found
 
 
 def ensure_user_namespace(allocation: Allocation) -> bool:
@@ -87,7 +121,7 @@ def ensure_user_namespace(allocation: Allocation) -> bool:
         return False
     store.prepare_directories()
     files.make_directory(os.path.dirname(path))
-    fd = namespaces.new_user_namespace(base=allocation.uid_base, size=RANGE)
+    fd = namespaces.new_user_namespace(base=allocation.uid_base, size=allocation.ids.size)
     try:
         namespaces.pin(fd, path)
     finally:

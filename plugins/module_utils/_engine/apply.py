@@ -48,7 +48,7 @@ def _write_document(action: Action, facts: HostFacts) -> None:
     """Addresses are claimed by the document that names them, so that two tasks at once cannot both have one."""
     document = action.arguments["document"]
     store.prepare_directories()
-    facts.claim(action.jail)
+    facts.claim(action.jail, document)
     with store.documents_lock():
         if document.get("ip") != (store.read_document(action.jail) or {}).get("ip"):
             network.preflight(effective(document))

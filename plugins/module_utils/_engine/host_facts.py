@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._kernel.rtnetlink import Reader
 from .._model.allocation import Allocation
@@ -34,10 +34,10 @@ class HostFacts:
         """What a jail has that no other jail of this host has; None before it is defined."""
         return allocations.find(jail) if self.allocations is None else self.allocations.get(jail)
 
-    def claim(self, jail: str) -> Allocation:
-        """The same, made now if it is not there."""
+    def claim(self, jail: str, document: Mapping[str, Any] | None = None) -> Allocation:
+        """The same, made now if it is not there, with the ids that a document asks for."""
         known = self.allocations.get(jail) if self.allocations else None
-        return known or allocations.claim(jail)
+        return known or allocations.claim(jail, document)
 
 
 NOTHING_KNOWN = HostFacts()

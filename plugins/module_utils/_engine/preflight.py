@@ -12,7 +12,7 @@ from typing import Any
 from .._model.actions import Action, Plan
 from .._model.document import effective
 from .._model.profiles import SECCOMP
-from . import firewall, limits, network, status
+from . import allocations, firewall, limits, network, status
 from .errors import EngineError
 from .host_facts import NOTHING_KNOWN, HostFacts
 
@@ -42,6 +42,7 @@ def _document(action: Action, _unused: HostFacts) -> None:
         privileges.refuse_bad_profile(document)
         truth.refuse_weaker(document, report=truth.report_on(document))
     _refuse_missing_devices(document)
+    allocations.refuse_unusable(action.jail, document)
     limits.refuse_without_controllers(status.group(action.jail), document["limits"], jail=action.jail)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from binascii import crc32
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import DocumentError
 
@@ -20,17 +20,41 @@ FIRST_INDEX = 1
 LAST_INDEX = 28663
 
 
+# Ids from 2^31 on are negative to programs that are older than they should be (systemd.io/UIDS-GIDS).
+END_OF_IDS = 1 << 31
+
+
+class IdRange(NamedTuple):
+    """Ids of the host, the first and how many; both are multiples of RANGE."""
+
+    base: int
+    size: int = RANGE
+
+
 @dataclass(frozen=True)
 class Allocation:
-    """What a jail has on its host that no other jail has, all of it derived from one number."""
+    """What a jail has on its host that no other jail has: a number, and what is derived from that.
+
+    ``fixed`` are the ids that its document asks for, instead of those that go with the number.
+    """
 
     jail: str
     index: int
+    fixed: IdRange | None = None
+
+    @property
+    def ids(self) -> IdRange:
+        """Ids of the host that are the jail's."""
+        return self.fixed or IdRange(FIRST_UID + self.index * RANGE)
 
     @property
     def uid_base(self) -> int:
-        """Host id of the jail's root; RANGE ids follow."""
-        return FIRST_UID + self.index * RANGE
+        """Host id of the jail's root."""
+        return self.ids.base
+
+    def entry(self) -> dict[str, int]:
+        """As it is recorded."""
+        return {"index": self.index, **(self.fixed._asdict() if self.fixed else {})}
 
     @property
     def interface(self) -> str:
@@ -44,31 +68,54 @@ class Allocation:
         return octets.hex(":")
 
 
-def allocate(jail: str, allocations: Mapping[str, Any], *, reserved: Collection[tuple[int, int]] = ()) -> Allocation:
+def range_of(document: Mapping[str, Any]) -> IdRange | None:
+    """The ids that a document asks for, canonical or effective; None where any will do."""
+    asked = (document.get("caps") or {}).get("user_namespace")
+    return IdRange(asked["base"], asked["size"]) if isinstance(asked, Mapping) else None
+
+
+def allocate(
+    jail: str,
+    allocations: Mapping[str, Any],
+    *,
+    reserved: Collection[tuple[int, int]] = (),
+    fixed: IdRange | None = None,
+) -> Allocation:
     """The allocation of a jail: the one that it has, else the lowest that is free. Records nothing.
 
-    ``allocations`` is as stored: ``{"web1": {"index": 1}}``. ``reserved`` are id ranges (first, count) that are
-    somebody else's, such as those of subuid(5). Raises DocumentError when none is left, or when ``allocations`` is not
-    of that shape.
+    ``allocations`` is as stored: ``{"web1": {"index": 1}}``, with ``base`` and ``size`` where they are ``fixed``.
+    ``reserved`` are id ranges (first, count) that are somebody else's, such as those of subuid(5). Raises DocumentError
+    when none is left, when fixed ones are another's, or when ``allocations`` is not of that shape.
     """
-    return allocate_all([jail], allocations, reserved=reserved)[jail]
+    return allocate_all([jail], allocations, reserved=reserved, fixed={jail: fixed} if fixed else {})[jail]
 
 
 def allocate_all(
-    jails: Iterable[str], allocations: Mapping[str, Any], *, reserved: Collection[tuple[int, int]] = ()
+    jails: Iterable[str],
+    allocations: Mapping[str, Any],
+    *,
+    reserved: Collection[tuple[int, int]] = (),
+    fixed: Mapping[str, IdRange] | None = None,
 ) -> dict[str, Allocation]:
     """The allocations of jails, each as allocate() would make it after those before it."""
-    taken = {name: _index(name, entry) for name, entry in allocations.items()}
-    free = _free_indexes(set(taken.values()), reserved)
+    known = {name: _allocation(name, entry) for name, entry in allocations.items()}
+    new = {jail: asked for jail, asked in (fixed or {}).items() if jail not in known}
+    others = [*reserved, *new.values(), *(each.fixed for each in known.values() if each.fixed)]
+    free = _free_indexes({each.index for each in known.values()}, others)
     found: dict[str, Allocation] = {}
     for jail in jails:
-        index = taken[jail] if jail in taken else next(free, None)
-        if index is None:
-            raise DocumentError(
-                jail, "", f"all {LAST_INDEX} ranges of user ids are in use", "remove jails of this host"
-            )
-        taken[jail] = index
-        found[jail] = Allocation(jail, index)
+        if jail not in known:
+            index = next(free, None)
+            if index is None:
+                raise DocumentError(
+                    jail, "", f"all {LAST_INDEX} ranges of user ids are in use", "remove jails of this host"
+                )
+            known[jail] = Allocation(jail, index, new.get(jail))
+            if jail in new:
+                from .fixed_ids import refuse_taken_ids
+
+                refuse_taken_ids(known[jail], known.values(), reserved)
+        found[jail] = known[jail]
     return found
 
 
@@ -83,8 +130,16 @@ def _index_of(uid: int) -> int:
     return (uid - FIRST_UID) // RANGE
 
 
-def _index(name: str, entry: Any) -> int:
-    index = entry.get("index") if isinstance(entry, Mapping) else None
-    if isinstance(index, bool) or not isinstance(index, int) or not FIRST_INDEX <= index <= LAST_INDEX:
+def _allocation(name: str, entry: Any) -> Allocation:
+    values = entry if isinstance(entry, Mapping) else {}
+    index = _whole(name, values.get("index"), FIRST_INDEX, LAST_INDEX)
+    if "base" not in values:
+        return Allocation(name, index)
+    base, size = (_whole(name, values.get(key), RANGE, END_OF_IDS) for key in IdRange._fields)
+    return Allocation(name, index, IdRange(base, size))
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise DocumentError("", "", f"the allocation of {name} is damaged", "restore allocations.json from a copy")
-    return index
+    return value

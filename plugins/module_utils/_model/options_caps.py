@@ -5,31 +5,35 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
-from .place import Place
 from .profiles import PROFILES, SECCOMP, SECUREBITS
 from .scalars import BOOLEAN, Choice, Scalar, Schema
 from .shapes import LIVE, ListOf, Option, Record
 from .values import CAPABILITY, PERMISSIONS_ALLOWED, SECCOMP_FILTER
 
 
-class _DeviceEntry(Scalar):
-    """A profile of devices or a device; most documents say none, and do without the table of what one may say."""
+class _Rare(Scalar):
+    """A value whose type is imported when a document says one, as few do."""
 
-    def __init__(self) -> None:
-        super().__init__(_parse_device, {}, ansible="raw")
+    def __init__(self, load: Callable[[], Scalar]) -> None:
+        super().__init__(lambda value, place: load().parse(value, place), {}, ansible="raw")
+        self._load = load
 
     def schema(self, definitions: Schema) -> Schema:
-        from .options_devices import ENTRY
-
-        return {"anyOf": [{"type": "string"}, ENTRY.schema(definitions)]}
+        return self._load().schema(definitions)
 
 
-def _parse_device(value: Any, place: Place) -> Any:
-    from .options_devices import parse_entry
+def _device() -> Scalar:
+    from .options_devices import DEVICE_ENTRY
 
-    return parse_entry(value, place)
+    return DEVICE_ENTRY
+
+
+def _user_namespace() -> Scalar:
+    from .options_ids import USER_NAMESPACE
+
+    return USER_NAMESPACE
 
 
 CAPS = Record(
@@ -85,11 +89,12 @@ CAPS = Record(
         "strict",
         BOOLEAN,
         "Refuse to define or start the jail where this kernel would give or withhold less than what is asked for here.",
+        effect=LIVE,
         default=False,
     ),
     Option(
         "devices",
-        ListOf(_DeviceEntry(), unique=True),
+        ListOf(_Rare(_device), unique=True),
         [
             "What the jail has in C(/dev), and may open wherever a node of it is. Everything else is refused.",
             "V(minimal), which holds when no profile is named, is C(null), C(zero), C(full), C(random), C(urandom),"
@@ -103,8 +108,14 @@ CAPS = Record(
     ),
     Option(
         "user_namespace",
-        BOOLEAN,
-        "Whether ids of the jail are other ids on the host. V(false) is not available yet.",
+        _Rare(_user_namespace),
+        [
+            "The ids of the host that the jail's users have. V(true) takes 65536 that nobody else has.",
+            "A mapping fixes them: C(base) is the host's id of the jail's root, C(size) how many there are, 65536 by"
+            " default. Both are multiples of 65536. They are chosen once, when the jail is defined.",
+            "V(false) is refused: root in such a jail would be the host's own.",
+        ],
+        effect=LIVE,
         default=True,
     ),
 )

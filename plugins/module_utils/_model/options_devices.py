@@ -11,7 +11,7 @@ from typing import Any
 from .devices import PROFILES, RESERVED
 from .errors import DocumentError
 from .place import Place, did_you_mean, shown
-from .scalars import BOOLEAN, Choice, parse_text, text_like, whole_number
+from .scalars import BOOLEAN, Choice, Scalar, parse_text, text_like, whole_number
 from .shapes import Option, Record
 
 _NODE = text_like(
@@ -38,7 +38,7 @@ ENTRY = Record(
 )
 
 
-def parse_entry(value: Any, place: Place) -> Any:
+def _parse(value: Any, place: Place) -> Any:
     """A profile by its name, or a device by its path or as a mapping with at least that."""
     if isinstance(value, Mapping):
         return ENTRY.parse(value, place)
@@ -48,6 +48,9 @@ def parse_entry(value: Any, place: Place) -> Any:
     if text.startswith("/"):
         return {"path": _NODE.parse(text, place)}
     raise place.error(f"{shown(text)} is neither a profile nor a path", did_you_mean(text, PROFILES))
+
+
+DEVICE_ENTRY = Scalar(_parse, {"anyOf": [{"type": "string"}, ENTRY.schema({})]}, ansible="raw")
 
 
 def check_devices(entries: Sequence[Any], place: Place) -> Iterator[DocumentError]:

@@ -128,8 +128,8 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool, admi
         raise DocumentError(
             jail,
             "caps.user_namespace",
-            "jails without a user namespace are not supported yet",
-            "leave it out or say true",
+            "root in a jail without a user namespace would be the host's root, whom no profile can hold",
+            "leave it out, or fix its ids: {base: 1048576, size: 65536}",
         )
     seccomp = _filter(caps.get("seccomp") or "default", jail=jail)
     said = spread(caps.get("allow") or {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..._model.allocation import Allocation
+from ..._model.allocation import Allocation, range_of
 from ..._model.fleet_conflicts import duplicates
 from ..._model.fleet_member import Member
 from .. import allocations, store
@@ -29,13 +29,26 @@ def write_all(jobs: Iterable[Job], neighbours: Neighbours) -> Mapping[str, Alloc
         return {}
     try:
         store.prepare_directories()
-        claimed = allocations.claim_all([job.name for job in jobs])
+        claimed = _claim(jobs)
         _write([job for job in jobs if _writes(job)], neighbours)
     except EXPECTED as error:
         for job in jobs:
             job.fail(error)
         return {}
     return claimed
+
+
+def _claim(jobs: list[Job]) -> dict[str, Allocation]:
+    """Those that are to have certain ids first, one by one: what is another's is a failure of its jail alone."""
+    claimed = {}
+    for job in jobs:
+        if range_of(job.document or {}):
+            try:
+                claimed[job.name] = allocations.claim(job.name, job.document)
+            except EXPECTED as error:
+                job.fail(error)
+    others = {job.name: job.document for job in jobs if not range_of(job.document or {})}
+    return {**claimed, **allocations.claim_all(others)}
 
 
 def _writes(job: Job) -> bool:

@@ -31,7 +31,7 @@ def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
     What belongs to the definition but not to the disk (pinned namespaces, the network) is made first if it is
     missing, as it is after a boot of the host.
     """
-    allocation = allocations.claim(name)
+    allocation = allocations.claim(name, document)
     allocations.ensure_user_namespace(allocation)
     network.ensure(document, allocation.index)
     hooks.run_all(name, "prestart", document)

@@ -10,9 +10,13 @@ from ansible_collections.hosting.jails.plugins.module_utils._model.allocation im
     LAST_INDEX,
     RANGE,
     Allocation,
+    IdRange,
     allocate,
+    allocate_all,
+    range_of,
 )
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
+from ansible_collections.hosting.jails.plugins.module_utils._model.fixed_ids import refuse_other_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,11 +60,68 @@ def test_a_full_host_is_refused():
 
 
 @pytest.mark.parametrize(
-    "entry", [None, 1, {}, {"index": "1"}, {"index": 0}, {"index": True}, {"index": LAST_INDEX + 1}]
+    "entry",
+    [
+        None,
+        1,
+        {},
+        {"index": "1"},
+        {"index": 0},
+        {"index": True},
+        {"index": LAST_INDEX + 1},
+        {"index": 1, "base": 65536},
+        {"index": 1, "base": 0, "size": 65536},
+        {"index": 1, "base": "65536", "size": 65536},
+    ],
 )
 def test_a_damaged_allocation_is_never_given_away(entry):
     with pytest.raises(DocumentError, match="the allocation of db1 is damaged"):
         allocate("web1", {"db1": entry})
+
+
+FIXED = IdRange(1 << 20, 2 * RANGE)
+
+
+def test_ids_that_a_document_asks_for_are_the_jails():
+    found = allocate("web1", taken(1), fixed=FIXED)
+    assert (found.index, found.uid_base, found.ids) == (2, 1 << 20, FIXED)
+    assert found.entry() == {"index": 2, "base": 1 << 20, "size": 131072}
+    assert allocate("web1", {"web1": found.entry()}) == found
+    assert Allocation("web1", 2).entry() == {"index": 2}
+
+
+@pytest.mark.parametrize("entry", [{"index": 1, "base": 1 << 20, "size": RANGE}, {"index": (1 << 20) // RANGE - 8 + 1}])
+def test_ids_of_another_jail_are_refused(entry):
+    with pytest.raises(DocumentError, match="caps.user_namespace: the ids from .* belong to jail db1; choose others"):
+        allocate("web1", {"db1": entry}, fixed=FIXED)
+
+
+def test_ids_of_the_hosts_users_are_refused():
+    with pytest.raises(DocumentError, match="the ids from 1179647 to 1179647 belong to users of the host"):
+        allocate("web1", {}, reserved=[((1 << 20) + 2 * RANGE - 1, 1)], fixed=FIXED)
+    assert allocate("web1", {}, reserved=[((1 << 20) + 2 * RANGE, 1), (0, 1 << 20), (1 << 20, 0)], fixed=FIXED)
+
+
+def test_two_jails_that_ask_for_the_same_ids_at_once_do_not_both_get_them():
+    with pytest.raises(DocumentError, match="jail db1: caps.user_namespace: .* belong to jail web1"):
+        allocate_all(["web1", "db1"], {}, fixed={"web1": FIXED, "db1": FIXED})
+
+
+def test_ids_that_are_found_keep_clear_of_those_that_are_asked_for():
+    fixed = IdRange(FIRST_UID + RANGE, 3 * RANGE)
+    assert allocate("db1", {"web1": {"index": 9, **fixed._asdict()}}).index == 4
+    together = allocate_all(["db1", "web1"], {}, fixed={"web1": fixed})
+    assert together["db1"].index == 4
+
+
+def test_a_jail_cannot_have_other_ids_than_its_files():
+    document = {"caps": {"user_namespace": FIXED._asdict()}}
+    assert range_of(document) == FIXED
+    refuse_other_ids(Allocation("web1", 3, FIXED), document)
+    for any_will_do in ({}, {"caps": {}}, {"caps": {"user_namespace": True}}):
+        refuse_other_ids(Allocation("web1", 3, FIXED), any_will_do)
+    with pytest.raises(DocumentError, match="the jail has the ids from 720896 to 786431, and so have its files"):
+        refuse_other_ids(Allocation("web1", 3), document)
 
 
 def test_mac_addresses_are_stable_local_and_unicast():

@@ -190,7 +190,7 @@ def test_unknown_filters_are_refused() -> None:
     assert refused(seccomp="unconfined").endswith("use one of default, strict, none")
 
 
-def test_the_user_namespace_cannot_be_turned_off_yet() -> None:
+def test_the_user_namespace_cannot_be_turned_off() -> None:
     assert "caps.user_namespace" in refused(user_namespace=False)
     assert resolve(user_namespace=True) == resolve()
 
