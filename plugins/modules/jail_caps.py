@@ -281,6 +281,45 @@ report:
       description: What is missing, or what to know about it.
       type: str
       sample: the jail's network belongs to the host's user namespace; the profile vps gives the jail one of its own
+verify:
+  description: What became of each attack, also when the task fails because of it.
+  returned: when O(verify=true), and not in check mode
+  type: list
+  elements: dict
+  contains:
+    attack:
+      description: Name of the attack, as C(jailctl verify --list) and the page on it have it.
+      type: str
+      sample: chroot_and_climb_up
+    kind:
+      description: What it is on.
+      type: str
+      sample: files
+    jail:
+      description: Name of the jail.
+      type: str
+      sample: web1
+    verdict:
+      description:
+        - V(ok), V(breach) (it works and must not), V(too tight) (it does not work and should) or V(skipped).
+      type: str
+      sample: ok
+    expected:
+      description: What the document says of it, V(denied), V(works), V(either) or V(untried).
+      type: str
+      sample: denied
+    policy:
+      description: Why.
+      type: str
+      sample: no jail may
+    outcome:
+      description: What it came to, V(denied) or V(works), or an empty string where it could not be tried.
+      type: str
+      sample: denied
+    why:
+      description: What the kernel said, or what was got.
+      type: str
+      sample: EPERM
 jail:
   description: The jail as it is now. In check mode its name, its state and its document as they would be.
   returned: success
@@ -320,7 +359,26 @@ def manage(module: AnsibleModule) -> dict[str, Any]:
     for finding in report:
         if finding.verdict == "unavailable":
             module.warn(f"jail {wanted.jail}: {finding.item}: {finding.why}")
-    return {**result, "report": [finding._asdict() for finding in report]}
+    result = {**result, "report": [finding._asdict() for finding in report]}
+    if not module.params["verify"] or module.check_mode:
+        return result
+    return _verified(module, wanted.jail, result)
+
+
+def _verified(module: AnsibleModule, jail: str, result: dict[str, Any]) -> dict[str, Any]:
+    """The result with the proof; the end of the task where there is none."""
+    from ..module_utils._engine.verify.results import as_objects, breaches
+    from ..module_utils._engine.verify.verification import TOO_TIGHT, verify
+
+    findings = verify(jail)
+    for finding in findings:
+        if finding.verdict == TOO_TIGHT:
+            module.warn(f"jail {jail}: {finding.attack} does not work, although {finding.policy}: {finding.why}")
+    result = {**result, "verify": as_objects(findings)}
+    if broken := [finding.attack for finding in breaches(findings)]:
+        remedy = "it waits for a restart" if result["restart_required"] else "its document forbids that"
+        module.fail_json(msg=f"jail {jail}: attacks from inside succeed: {', '.join(broken)}; {remedy}", **result)
+    return result
 
 
 def main() -> None:
@@ -330,6 +388,7 @@ def main() -> None:
         **APPLY_SPEC,
         "jail": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["present"], "default": "present"},
+        "verify": {"type": "bool", "default": False},
     }
     run(AnsibleModule(argument_spec=spec, supports_check_mode=True), manage)
 

@@ -30,12 +30,9 @@ def outside() -> Iterator[Outside]:
 @pytest.fixture(scope="session")
 def neighbour(outside: Outside) -> Iterator[Prisoner]:
     """A jail with a stranger in it. It has no filter, so that it has keys."""
-    marker = f"{outside.token}-other"
     with outside.prisoner("other", caps={"seccomp": "none"}) as made:
         command = jails.jailctl_command("exec", made.name, "--", "python3", "/probe/stranger.py")
-        stranger = outside.stranger(command, marker, 0x21E5D)
-        stranger["host_pid"] = prisoners.pid_on_host(marker)
-        outside.facts["strangers"].append(stranger)
+        outside.strangers.append(outside.stranger(command))
         yield made
 
 

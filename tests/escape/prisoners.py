@@ -2,95 +2,93 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Jails to break out of, what is outside of them to be found, and the verdicts of the probe that runs inside."""
+"""Jails to break out of, what is outside of them to be found, and what became of attacks from inside."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 import shutil
-import socket
 import stat
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import allocations
-from ansible_collections.hosting.jails.plugins.module_utils._engine.launch import tree
+from ansible_collections.hosting.jails.plugins.module_utils._engine.verify import verification
+from ansible_collections.hosting.jails.plugins.module_utils._engine.verify.attack import Outcome
+from ansible_collections.hosting.jails.plugins.module_utils._engine.verify.catalogue import ATTACKS
+from ansible_collections.hosting.jails.plugins.module_utils._engine.verify.verification import Finding
 from ansible_collections.hosting.jails.tests.integration.jails import Jail
 
 PROBE = Path(__file__).parent / "probe"
+PLUGINS = Path(__file__).parents[2] / "plugins"
 PREFIX = "esc-"
 TEMPLATE = f"{PREFIX}debian"
-NAMESPACES = ("mnt", "pid", "net", "ipc", "uts", "cgroup", "user")
 ADDRESSES = {"app": "10.21.0.11", "system": "10.21.0.12", "weak": "10.21.0.13", "other": "10.21.0.14"}
 # Nobody's: neither a jail's nor the host's.
 FOREIGN_ADDRESS = "10.21.9.9"
 
 
 class Prisoner(Jail):
-    """A jail with the probe in it. What the probe found is kept: one run serves all claims about the jail."""
+    """A jail that the catalogue of attacks was tried in. The outcomes are kept: one run serves all claims about it."""
 
     def __init__(self, name: str, outside: Outside) -> None:
         super().__init__(name)
         self.outside = outside
-        self._verdicts: dict[str, Any] | None = None
+        self._outcomes: dict[str, Outcome] | None = None
 
-    def verdict(self, attack: str) -> dict[str, Any]:
+    def verdict(self, attack: str) -> Outcome:
         """What became of an attack: ``allowed`` and ``why``."""
-        if self._verdicts is None:
-            self._verdicts = self.probe()
-        return self._verdicts[attack]
+        return self.outcomes[attack]
 
-    def probe(self, *attacks: str, **facts: Any) -> dict[str, Any]:
-        """Run the probe, with further facts or for some attacks only."""
-        facts = {**self.outside.facts, **self._covers(), **self._own(), **facts}
-        request = json.dumps({"attacks": attacks, "facts": facts})
-        done = self.run("python3", "/probe", input=request, timeout=100)
-        assert done.returncode == 0, done
-        return json.loads(done.stdout)
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        if self._outcomes is None:
+            self._outcomes = self.probe()
+        return self._outcomes
+
+    def probe(self, *attacks: str, **facts: Any) -> dict[str, Outcome]:
+        """Attack as ``jailctl verify`` does, with further facts or for some attacks only."""
+        document, policy = verification.policy_for(self.name)
+        return verification.attack(
+            self.name, document, policy, attacks or list(ATTACKS), facts=facts, strangers=self.outside.strangers
+        )
+
+    def findings(self) -> list[Finding]:
+        """The outcomes, compared with the jail's policy."""
+        return verification.compare(self.name, verification.policy_for(self.name)[1], self.outcomes)
 
     def undecided(self) -> list[str]:
         """Attacks that ended in an error that is neither success nor refusal."""
-        verdicts = self._verdicts or {}
-        return [f"{name}: {verdict['why']}" for name, verdict in verdicts.items() if verdict["allowed"] is None]
-
-    def _own(self) -> dict[str, Any]:
-        """Which addresses are not ours."""
-        own = ADDRESSES.get(self.name[len(PREFIX) :])
-        return {"foreign_addresses": [a for a in (FOREIGN_ADDRESS, *ADDRESSES.values()) if a != own]}
-
-    def _covers(self) -> dict[str, Any]:
-        """The masks and read-only covers that are on this jail's /proc and /sys, and what ought to be under masks."""
-        places = [line.split()[4] for line in Path(f"/proc/{self.pid}/mountinfo").read_text().splitlines()]
-        wanted = [f"/{path}" for path in tree.MASKED + tree.READ_ONLY]
-        return {"masks": [path for path in wanted if path in places], "masked": [f"/{path}" for path in tree.MASKED]}
+        return [
+            f"{name}: {outcome.why}"
+            for name, outcome in self.outcomes.items()
+            if outcome.allowed is None and re.match(r"E[A-Z]+: |\w+Error: |no end", str(outcome.why))
+        ]
 
     def refuses(self, attack: str) -> None:
         """Assert that an attack came to nothing."""
-        verdict = self.verdict(attack)
-        assert verdict["allowed"] is False, f"{attack} in {self.name}: {verdict}"
+        assert self.verdict(attack).allowed is False, f"{attack} in {self.name}: {self.verdict(attack)}"
 
     def allows(self, attack: str) -> None:
         """Assert that something that is no attack in this jail works."""
-        verdict = self.verdict(attack)
-        assert verdict["allowed"] is True, f"{attack} in {self.name}: {verdict}"
+        assert self.verdict(attack).allowed is True, f"{attack} in {self.name}: {self.verdict(attack)}"
 
 
 class Outside:
-    """Everything outside that an attack could find: on the host, and in a neighbouring jail."""
+    """What of ours is outside of the jails: volumes, a file of the host's, and what a neighbouring jail has."""
 
     def __init__(self) -> None:
         self.token = f"escape-{os.getpid()}"
         self.directory = Path(tempfile.mkdtemp(prefix="jails-escape-"))
         self.volume, self.read_only = self.directory / "volume", self.directory / "read-only"
         self.host_file = Path("/") / f".{self.token}"
-        self.facts: dict[str, Any] = {}
+        self.strangers: list[dict[str, Any]] = []
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Outside:
@@ -104,26 +102,6 @@ class Outside:
         self.host_file.write_text(self.token)
         self._stack.callback(self.host_file.unlink)
         self._plant_nodes()
-        self._listen()
-        own = self.stranger([sys.executable, str(PROBE / "stranger.py")], f"{self.token}-host", 0x21E5C)
-        # Every network has these two.
-        links = [name for _unused, name in socket.if_nameindex() if name not in ("lo", "eth0")]
-        disk = os.stat("/").st_dev
-        self.facts |= {
-            "strangers": [own],
-            "host_file": self.host_file.name,
-            "host_namespaces": {kind: os.stat(f"/proc/self/ns/{kind}").st_ino for kind in NAMESPACES},
-            "host_uptime": time.clock_gettime(time.CLOCK_BOOTTIME),
-            "host_links": links,
-            "disk": [os.major(disk), os.minor(disk)],
-            "volume": "/volume",
-            "read_only_volume": "/read-only",
-            "planted_nodes": [f"/volume/{name}" for name in ("disk", "memory", "log", "zero")],
-            "secret": self.token,
-            "spoofed": [],
-            "listen": 0.1,
-            "receiver": ["127.0.0.1", 9],
-        }
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,37 +115,21 @@ class Outside:
             os.mknod(self.volume / name, kind, number)
             os.chmod(self.volume / name, 0o666)
 
-    def _listen(self) -> None:
-        listener = self._stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM))
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(("::", 0))
-        port = listener.getsockname()[1]
-        listener.close()
-        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-            listener = self._stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            listener.bind((address, port))
-            listener.listen(16)
-        self.facts["host_port"] = port
-
-    def stranger(self, command: list[str], marker: str, number: int) -> dict[str, Any]:
-        """Run a stranger until the end; what it has, and its pid."""
+    def stranger(self, command: list[str]) -> dict[str, Any]:
+        """Run somebody in a jail who has what is looked for, until the end; what that is, and its pid here."""
         process = self._stack.enter_context(
-            subprocess.Popen(
-                [*command, marker, str(number)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         )
         self._stack.callback(process.communicate)
         assert process.stdout is not None
-        return {**json.loads(process.stdout.readline()), "host_pid": process.pid}
+        found = json.loads(process.stdout.readline())
+        return {**found, "host_pid": pid_on_host(found["marker"])}
 
     @property
     def mounts(self) -> list[dict[str, Any]]:
         return [
             {"source": str(PROBE), "target": "/probe", "read_only": True},
+            {"source": str(PLUGINS), "target": "/plugins", "read_only": True},
             {"source": str(self.volume), "target": "/volume"},
             {"source": str(self.read_only), "target": "/read-only", "read_only": True},
         ]

@@ -36,7 +36,10 @@ def test_root_in_a_jail_cannot_make_a_tunnel_device(any_jail: Prisoner) -> None:
 
 
 def test_a_jail_has_none_of_the_devices_that_lead_out(any_jail: Prisoner) -> None:
-    any_jail.refuses("open_devices")
+    any_jail.refuses("open_memory_of_the_machine")
+    any_jail.refuses("open_disks")
+    any_jail.refuses("open_devices_of_the_host")
+    any_jail.refuses("read_the_log_device")
 
 
 def test_a_jail_has_only_harmless_devices(any_jail: Prisoner) -> None:
@@ -58,8 +61,8 @@ def test_a_device_node_in_the_image_does_not_open(outside: Outside) -> None:
             os.chown(upper / name, upper.stat().st_uid, upper.stat().st_gid)
             os.chmod(upper / name, 0o666)
         nodes.converge(state="started")
-        verdict = nodes.probe("open_planted_nodes", planted_nodes=["/disk", "/zero"])["open_planted_nodes"]
-        assert verdict["allowed"] is False, verdict
+        outcome = nodes.probe("open_planted_nodes", planted_nodes=["/disk", "/zero"])["open_planted_nodes"]
+        assert outcome.allowed is False, outcome
 
 
 def test_root_in_a_jail_cannot_change_the_hosts_null_device(any_jail: Prisoner) -> None:
@@ -70,6 +73,10 @@ def test_root_in_a_jail_cannot_change_the_hosts_null_device(any_jail: Prisoner) 
     after = os.stat("/dev/null")
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     any_jail.run("sh", "-c", "chown 0:0 /dev/null; chmod 666 /dev/null")
+
+
+def test_root_in_a_jail_cannot_add_entropy(any_jail: Prisoner) -> None:
+    any_jail.refuses("add_entropy")
 
 
 def test_root_in_a_jail_cannot_push_input_into_a_terminal(filtered: Prisoner) -> None:

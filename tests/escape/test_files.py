@@ -24,6 +24,11 @@ def test_root_in_a_jail_cannot_climb_out_of_its_root(any_jail: Prisoner) -> None
     any_jail.refuses("climb_up")
 
 
+def test_a_jail_finds_nothing_of_the_engine_nor_of_its_own_layers(any_jail: Prisoner) -> None:
+    any_jail.refuses("find_the_engine")
+    any_jail.refuses("open_layers_of_the_root")
+
+
 def test_chroot_leads_root_in_a_jail_nowhere_else(any_jail: Prisoner) -> None:
     any_jail.refuses("chroot_and_climb_up")
 
@@ -39,7 +44,7 @@ def test_root_in_a_jail_cannot_open_files_by_handle(any_jail: Prisoner) -> None:
 def test_root_in_a_jail_cannot_change_the_init_that_the_host_lends_it(app: Prisoner, weak: Prisoner) -> None:
     for jail in (app, weak):
         jail.refuses("change_programs_of_the_host")
-        assert "EACCES" in jail.verdict("change_programs_of_the_host")["why"]
+        assert "EACCES" in jail.verdict("change_programs_of_the_host").why
 
 
 def test_root_in_a_jail_cannot_redirect_its_overlay(any_jail: Prisoner) -> None:

@@ -35,23 +35,25 @@ def test_root_in_a_jail_cannot_read_keys_of_others(any_jail: Prisoner) -> None:
     any_jail.refuses("read_keys_of_others")
 
 
+def test_root_in_a_jail_cannot_use_a_keyring_that_outlives_it(filtered: Prisoner) -> None:
+    filtered.refuses("keep_a_persistent_keyring")
+
+
 def test_a_command_does_not_get_the_keys_of_who_runs_jailctl(weak: Prisoner) -> None:
     """In a jail without a filter: what is between the two is a keyring of the command's own."""
-    request = json.dumps({"attacks": ["read_keys_of_others"], "facts": weak.outside.facts})
-    command = json.dumps(jails.jailctl_command("exec", weak.name, "--", "python3", "/probe"))
+    inside = jails.jailctl_command("exec", weak.name, "--", "python3", "/probe")
     script = (
         f"import sys, json, subprocess; sys.path.insert(0, {str(PROBE)!r})\n"
-        "from stranger import Stranger\n"
-        "request = json.load(sys.stdin)\n"
-        "owner = Stranger('escape-caller', 1)\n"
-        "key = owner._key()\n"
-        "assert key, 'no key could be made'\n"
-        "request['facts']['strangers'] = [{**request['facts']['strangers'][0], 'marker': owner.marker, 'key': key}]\n"
-        f"for command in ([sys.executable, {str(PROBE)!r}], json.loads({command!r})):\n"
-        "    done = subprocess.run(command, input=json.dumps(request), text=True, check=True, capture_output=True)\n"
-        "    print(done.stdout)\n"
+        "import engine\n"
+        "from module_utils._engine.verify.bait import Bait\n"
+        "with Bait(own_addresses=[], root=0) as bait:\n"
+        "    assert bait.facts['strangers'][0]['key'], 'no key could be made'\n"
+        "    request = json.dumps({'attacks': ['read_keys_of_others'], 'facts': bait.facts})\n"
+        f"    for command in ([sys.executable, {str(PROBE)!r}], {inside!r}):\n"
+        "        done = subprocess.run(command, input=request, text=True, check=True, capture_output=True)\n"
+        "        print(done.stdout)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], input=request, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     outside, inside = (json.loads(line)["read_keys_of_others"] for line in done.stdout.split("\n") if line)
-    assert outside["allowed"] is True, "the caller itself has the key"
-    assert inside["allowed"] is False, inside
+    assert outside[0] is True, "the caller itself has the key"
+    assert inside[0] is False, inside

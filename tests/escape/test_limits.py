@@ -27,14 +27,20 @@ def test_root_in_a_jail_cannot_leave_its_group(any_jail: Prisoner) -> None:
 
 def test_root_in_a_jail_cannot_raise_its_limits_in_hierarchies_of_version_1(any_jail: Prisoner) -> None:
     any_jail.refuses("raise_limits_by_version_1")
+    any_jail.refuses("write_a_release_agent")
 
 
 def test_root_in_a_jail_cannot_raise_limits_of_processes(any_jail: Prisoner) -> None:
-    any_jail.refuses("raise_process_limits")
+    any_jail.refuses("raise_the_limit_of_files")
+    any_jail.refuses("raise_the_limit_of_locked_memory")
+    any_jail.refuses("raise_the_limit_of_nice")
 
 
 def test_root_in_a_jail_cannot_take_more_than_its_share(any_jail: Prisoner) -> None:
-    any_jail.refuses("take_more_than_a_share")
+    any_jail.refuses("raise_our_priority")
+    any_jail.refuses("become_a_real_time_process")
+    any_jail.refuses("put_our_disk_traffic_first")
+    any_jail.refuses("be_spared_by_the_memory_killer")
 
 
 def test_a_fork_bomb_stops_at_the_limit(outside: Outside) -> None:

@@ -32,14 +32,18 @@ def test_root_in_a_jail_cannot_trace_processes_of_others(any_jail: Prisoner) -> 
 
 def test_root_in_a_jail_cannot_read_memory_of_others(any_jail: Prisoner) -> None:
     any_jail.refuses("read_memory_of_others")
+    any_jail.refuses("write_memory_of_others")
 
 
 def test_root_in_a_jail_cannot_take_descriptors_of_others(any_jail: Prisoner) -> None:
     any_jail.refuses("take_descriptors_of_others")
+    any_jail.refuses("open_pidfds_of_others")
 
 
 def test_root_in_a_jail_cannot_learn_or_change_priorities_of_others(any_jail: Prisoner) -> None:
     any_jail.refuses("change_priority_of_others")
+    any_jail.refuses("move_processors_of_others")
+    any_jail.refuses("limit_processes_of_others")
 
 
 def test_no_process_in_a_jail_leads_to_the_hosts_root(any_jail: Prisoner) -> None:
@@ -48,6 +52,8 @@ def test_no_process_in_a_jail_leads_to_the_hosts_root(any_jail: Prisoner) -> Non
 
 def test_a_jail_shares_no_namespace_with_the_host(any_jail: Prisoner) -> None:
     any_jail.refuses("share_namespaces_with_the_host")
+    any_jail.refuses("share_the_network_with_the_host")
+    any_jail.refuses("enter_namespaces_of_others")
 
 
 def test_a_jail_has_no_id_of_the_host(any_jail: Prisoner) -> None:
@@ -59,7 +65,11 @@ def test_ids_that_a_jail_does_not_have_cannot_be_taken(any_jail: Prisoner) -> No
 
 
 def test_root_in_a_jail_cannot_kill_its_init(any_jail: Prisoner) -> None:
-    any_jail.refuses("outlive_a_signal_to_init")
+    any_jail.refuses("stop_init")
+    before = any_jail.pid
+    any_jail.script("kill -9 1")
+    assert any_jail.output("cat", "/proc/1/stat").rpartition(")")[2].split()[0] in "SRD"
+    assert any_jail.pid == before
 
 
 def test_the_init_of_a_service_holds_nothing_open(app: Prisoner) -> None:

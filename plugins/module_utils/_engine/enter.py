@@ -69,7 +69,7 @@ def run(name: str, entry: Entry) -> int:
     streams are pipes or a terminal of the jail's own, never a file or a terminal of the host's. EngineError when the
     jail does not run, or has no such command.
     """
-    return run_in(_open_target(name), entry)
+    return run_in(open_target(name), entry)
 
 
 def run_in(target: Target, entry: Entry) -> int:
@@ -102,7 +102,7 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
     """Run a command in a jail with nothing to read and nothing heard of it; killed when its time is up."""
     reader, writer = os.pipe()
     os.close(writer)
-    target = _open_target(name)
+    target = open_target(name)
     ours, theirs = os.pipe()
     sink = os.open(os.devnull, os.O_WRONLY)
     helper = os.fork()
@@ -127,7 +127,8 @@ def _status_of(process: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _open_target(name: str) -> Target:
+def open_target(name: str) -> Target:
+    """The jail of a name, held so that it stays the same one; EngineError when it does not run, or is frozen."""
     state = store.read_state(name)
     if state is None or not status.is_alive(state):
         raise _not_running(name)
@@ -235,7 +236,7 @@ def _enter(target: Target, entry: Entry, child: Child, streams: list[int]) -> No
     """Helper process: joins everything that the jail consists of, and waits for the command; it never returns."""
     try:
         _close_streams(set(range(3)) - set(streams))
-        _join(target, {child.fd, *streams})
+        join(target, {child.fd, *streams})
         slave = _send_terminal(child.fd) if entry.terminal else -1
         command = os.fork()
         if command == 0:
@@ -276,8 +277,10 @@ def _close_streams(fds: set[int]) -> None:
             os.close(fd)
 
 
-def _join(target: Target, keep: set[int]) -> None:
-    """The group first: limits, devices and sockets go by the group of whoever makes them.
+def join(target: Target, keep: set[int]) -> None:
+    """Join everything that a jail consists of; its pid namespace is that of our children.
+
+    The group first: limits, devices and sockets go by the group of whoever makes them.
 
     Undumpable before the first namespace, and again after the change of credentials: whoever may trace us in there
     would have our memory and our descriptors.

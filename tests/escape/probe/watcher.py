@@ -14,11 +14,12 @@ here to stay: pid 1 is left out.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
 
-from syscalls import libc
+libc = ctypes.CDLL(None)
 
 _PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH = 0x4206, 0x4207, 17
 _FILES = ("exe", "mem", "environ", "maps", "auxv", "root", "cwd", "fd", "ns/mnt")

@@ -68,6 +68,8 @@ def _function(command: str) -> Callable[[list[str]], int]:
         from .look import COMMANDS
     elif command in ("ps", "top"):
         from .watch import COMMANDS
+    elif command == "verify":
+        from .verify import COMMANDS
     elif command == "jls":
         from .jls import COMMANDS
     elif command == "jexec":

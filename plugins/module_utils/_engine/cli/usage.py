@@ -32,6 +32,10 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
        --report WORD       print WORD and its status as the last line of the error output, and exit with 0
   enter NAME               a login shell in a jail
   logs [--follow] NAME     what a jail's command has printed
+  verify NAME...           attack running jails from inside, and compare with what their documents say
+       --only ATTACK,...   only these attacks
+       --junit FILE        the results as JUnit XML in a file as well
+       --list              the attacks that there are
   boot                     start the jails that are to be started at boot
   shutdown                 stop all jails, those that others depend on last
   chbind --ip ADDRESS [--ip ADDRESS...] COMMAND...
@@ -45,8 +49,9 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   vserver, vserver-stat    as on Linux-VServer; likewise
   supervisor [--stay]      watch the jails of this host, in the foreground
 
---json gives list, status, stat, top and ps as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; exec and enter
-exit as the command does, and with 125 if there was none to run."""
+--json gives list, status, stat, top, ps and verify as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; verify
+exits with 1 if an attack did not come to what the document says; exec and enter exit as the command does, and with 125
+if there was none to run."""
 
 
 class UsageError(Exception):

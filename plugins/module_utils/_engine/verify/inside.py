@@ -1,0 +1,212 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""Attacks carried out in a running jail, by processes that enter it as a command of ``jailctl exec`` does.
+
+A jail may have no interpreter, so the attackers are forks of the engine. They carry its memory and are therefore
+undumpable from before the first namespace to their end; what they hold open is a pipe for their outcome, and pipes for
+streams. The jail's root has no power over them (attack grab_who_enters).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..._kernel import capabilities, processes, trees
+from ..ceiling import Ceiling, impose
+from ..enter import Target, join
+from ..errors import EngineError
+from .attack import CATALOGUE, Attack, Facts, Outcome, try_it
+
+_SECONDS = 15.0
+_TICK = 0.02
+_NOROOT = capabilities.securebits_of(["noroot"])
+_FAILED = 70
+# Where an attacker ends that did what a filter kills for, or what the processor does not allow.
+_KILLED = (signal.SIGSYS, signal.SIGSEGV, signal.SIGILL)
+
+
+def carry_out(target: Target, names: Iterable[str], facts: Facts) -> Iterator[tuple[str, Outcome] | None]:
+    """The outcome of each attack, as it comes; None now and then while one takes its time.
+
+    Takes the target over. EngineError when the jail cannot be entered, or ends meanwhile.
+    """
+    wanted = list(names)
+    reader, writer = os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        os.close(reader)
+        _be_the_helper(target, wanted, facts, writer)
+    os.close(writer)
+    os.close(target.pidfd)
+    try:
+        yield from _read(target.name, reader, len(wanted))
+    finally:
+        os.close(reader)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(helper, signal.SIGTERM)
+        os.waitpid(helper, 0)
+
+
+def _read(jail: str, reader: int, expected: int) -> Iterator[tuple[str, Outcome] | None]:
+    waiting = b""
+    while expected:
+        if not select.select([reader], [], [], _TICK)[0]:
+            yield None
+            continue
+        data = os.read(reader, 65536)
+        if not data:
+            raise EngineError(jail, "ended before all attacks were tried", remedy="jailctl status")
+        *lines, waiting = (waiting + data).split(b"\n")
+        for line in lines:
+            name, allowed, why = json.loads(line)
+            if name is None:
+                raise EngineError(jail, why)
+            expected -= 1
+            yield name, Outcome(allowed, why)
+
+
+def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int) -> None:
+    """It joins everything that the jail consists of but its pids, and forks the attackers; it never returns."""
+    try:
+        for fd in range(3):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        # Told to go we go by way of what has to be cleared away.
+        join(target, {writer})
+        signal.signal(signal.SIGTERM, _leave)
+        os.environ.clear()
+        for number in range(3):
+            _occupy(number)
+        with _scratch() as places, _entrant() as entrant:
+            whole = {**facts, **places, "entrant": entrant}
+            for name in names:
+                _say(writer, name, _attempt(CATALOGUE[name], whole, target.ceiling))
+    except Exception as error:
+        _say(writer, None, Outcome(None, str(error)))
+    finally:
+        os._exit(_FAILED)
+
+
+def _leave(*_: object) -> None:
+    raise InterruptedError("told to go")
+
+
+def _occupy(number: int) -> None:
+    """Nothing else may get the number of a stream: a pipe that leads nowhere."""
+    reader, writer = os.pipe()
+    for fd in (reader, writer):
+        if fd != number:
+            os.close(fd)
+
+
+def _say(writer: int, name: str | None, outcome: Outcome) -> None:
+    os.write(writer, json.dumps([name, outcome.allowed, outcome.why], default=str).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[dict[str, Any]]:
+    """Directories of our own in the jail, in memory and on its root, and a file in there that is another user's."""
+    name = f".verify-{os.urandom(4).hex()}"
+    made = []
+    try:
+        for place in ("/dev/shm", ""):
+            with contextlib.suppress(OSError):
+                os.mkdir(f"{place}/{name}", 0o700)
+                os.chmod(f"{place}/{name}", 0o777)
+                made.append(f"{place}/{name}")
+        if not made:
+            raise OSError("the jail has no place to write to")
+        foreign = f"{made[0]}/foreign"
+        os.close(os.open(foreign, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.chown(foreign, 1, 1)
+        yield {"scratch": made[0], "places": made, "foreign_file": foreign}
+    finally:
+        for path in made:
+            trees.remove_tree(path)
+
+
+@contextlib.contextmanager
+def _entrant() -> Iterator[int]:
+    """A process of ours that has entered and does nothing, with all powers of the jail's root: its pid in there."""
+    held, released = os.pipe()
+    told, telling = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(released)
+        os.write(telling, str(os.getpid()).encode())
+        os.read(held, 1)
+        os._exit(0)
+    for fd in (held, telling):
+        os.close(fd)
+    inside = int(os.read(told, 32))
+    os.close(told)
+    try:
+        yield inside
+    finally:
+        os.close(released)
+        os.waitpid(pid, 0)
+
+
+def _attempt(tried: Attack, facts: Facts, ceiling: Ceiling) -> Outcome:
+    """Have a process try it that is all that a command of that user would be, and nothing more."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _be_the_attacker(tried, facts, ceiling, writer)
+    os.close(writer)
+    answer = _answer(reader)
+    os.close(reader)
+    # Its children with it: it leads a session of its own.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    status = os.waitpid(pid, 0)[1]
+    if answer:
+        return Outcome(*json.loads(answer))
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _KILLED:
+        return Outcome(False, signal.Signals(os.WTERMSIG(status)).name)
+    return Outcome(None, f"no end in {_SECONDS:.0f} s, or killed by somebody")
+
+
+def _answer(reader: int) -> bytes:
+    """Up to the end of the line, or of our patience."""
+    answer, end = b"", time.monotonic() + _SECONDS
+    while not answer.endswith(b"\n"):
+        if not select.select([reader], [], [], max(0.0, end - time.monotonic()))[0]:
+            return b""
+        data = os.read(reader, 65536)
+        if not data:
+            return b""
+        answer += data
+    return answer
+
+
+def _be_the_attacker(tried: Attack, facts: Facts, ceiling: Ceiling, writer: int) -> None:
+    """As a command becomes what it is (enter), up to its exec; it never returns."""
+    try:
+        processes.set_undumpable()
+        os.setsid()
+        processes.close_descriptors({writer})
+        processes.join_new_keyring()
+        impose(ceiling, uid=tried.user, gid=tried.user, groups=[tried.user] if tried.user else [])
+        if ceiling.securebits & _NOROOT:
+            # What exec would have done: root is nobody special.
+            capabilities.set_capabilities(permitted=(), effective=())
+        outcome = try_it(tried, facts)
+        os.write(writer, json.dumps(outcome, default=str).encode() + b"\n")
+    except Exception as error:
+        os.write(writer, json.dumps([None, f"{type(error).__name__}: {error}"]).encode() + b"\n")
+    finally:
+        os._exit(0)

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is PRIVATE to the collection: do not import it from elsewhere.
+"""Attacks on what the kernel shows and takes by files: /proc and /sys."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+from .attack import Facts, Missing, Refused, any_of_these, attack
+from .calls import can_write
+from .expectations import never, own_formats, own_sysctls
+from .mounts import mount_and_away
+
+_NO = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EIO})
+
+# What a write there does, happens to the machine.
+SWITCHES = (
+    "/proc/sys/kernel/poweroff_cmd",
+    "/proc/sys/kernel/sysrq",
+    "/proc/sys/kernel/randomize_va_space",
+    "/proc/sys/kernel/kptr_restrict",
+    "/proc/sys/kernel/panic",
+    "/proc/sys/vm/panic_on_oom",
+    "/proc/sys/vm/drop_caches",
+    "/proc/sys/fs/suid_dumpable",
+    "/proc/sys/fs/protected_symlinks",
+    "/proc/mtrr",
+    "/proc/irq/default_smp_affinity",
+    "/sys/kernel/kexec_crash_size",
+    "/sys/kernel/mm/ksm/run",
+    "/sys/kernel/profiling",
+    "/sys/power/state",
+    "/sys/module/kernel/parameters/crash_kexec_post_notifiers",
+)
+
+
+@attack(never, errno.ENOENT, errno.EIO)
+def open_switches_of_the_machine(facts: Facts) -> list[str]:
+    """Settings of the whole machine: memory, panics, interrupts, sleep, hardening."""
+    return any_of_these(SWITCHES, can_write, _NO)
+
+
+@attack(never)
+def write_the_core_pattern(facts: Facts) -> str:
+    """The handler of crashes runs as the host's root (core(5)); written is what is there already."""
+    return _write_again("/proc/sys/kernel/core_pattern")
+
+
+def _write_again(path: str) -> str:
+    with open(path) as file:
+        before = file.read()
+    with open(path, "w") as file:
+        file.write(before)
+    return before
+
+
+@attack(never, errno.ENOENT)
+def write_the_modprobe_path(facts: Facts) -> str:
+    """The program that loads modules runs as the host's root; written is what is there already."""
+    return _write_again("/proc/sys/kernel/modprobe")
+
+
+@attack(never, errno.ENOENT)
+def write_the_uevent_helper(facts: Facts) -> list[str]:
+    """The program that hears of new devices runs as the host's root."""
+    paths = ("/sys/kernel/uevent_helper", "/proc/sys/kernel/hotplug")
+    return any_of_these(paths, can_write, _NO)
+
+
+@attack(never, errno.ENOENT, errno.EIO)
+def pull_the_emergency_brake(facts: Facts) -> None:
+    """/proc/sysrq-trigger reboots the machine at a letter; only opened."""
+    # The mask is a null device, which may be written to.
+    if stat.S_ISCHR(os.stat("/proc/sysrq-trigger").st_mode):
+        raise Refused("masked")
+    can_write("/proc/sysrq-trigger")
+
+
+@attack(own_formats, errno.ENODEV, errno.ENOENT)
+def register_a_program_format(facts: Facts) -> None:
+    """Formats of programs of our own: binfmt_misc, which user namespaces have since Linux 6.7."""
+    mount_and_away(facts, "none", "formats", "binfmt_misc")
+
+
+@attack(never, errno.ENOENT)
+def register_a_program_format_of_the_host(facts: Facts) -> None:
+    """binfmt_misc of the host."""
+    can_write("/proc/sys/fs/binfmt_misc/register")
+
+
+@attack(never)
+def find_anything_writable(facts: Facts) -> list[str]:
+    """Every file of /proc and /sys but those of processes: which of them open for writing and are not our own?"""
+    found = []
+    for top in ("/proc", "/sys"):
+        for directory, names, files in os.walk(top):
+            if directory == "/proc":
+                names[:] = [name for name in names if not name.isdigit() and name not in ("self", "thread-self")]
+            for name in files:
+                path = f"{directory}/{name}"
+                if not path.startswith(tuple(facts["own_files"])) and _opens(path):
+                    found.append(path)
+    if not found:
+        raise Refused("nothing")
+    return sorted(found)
+
+
+def _opens(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            return True
+    return False
+
+
+@attack(own_sysctls)
+def write_network_settings(facts: Facts) -> str:
+    """A setting of the network (sysctl net.*); written is what is there already."""
+    return _write_again("/proc/sys/net/ipv4/ip_default_ttl")
+
+
+@attack(never, errno.ENOENT)
+def read_addresses_of_the_kernel(facts: Facts) -> list[str]:
+    """Where the kernel and its devices are in memory, where these are not zeros (/proc/kallsyms)."""
+    paths = ("/proc/kallsyms", "/proc/iomem", "/proc/ioports", "/proc/vmallocinfo", "/proc/modules")
+    return any_of_these(paths, _read_addresses, _NO)
+
+
+def _read_addresses(path: str) -> None:
+    with open(path) as file:
+        for line in file:
+            for word in line.replace("-", " ").split():
+                digits = word[2:] if word.startswith("0x") else word
+                if len(digits) >= 8 and digits.strip("0") and all(c in "0123456789abcdef" for c in digits):
+                    return
+    raise Refused("zeros")
+
+
+@attack(never, errno.ENOENT)
+def read_memory_of_the_kernel(facts: Facts) -> list[str]:
+    """The kernel's memory, and what it says of its pages (/proc/kcore, kpagecount, slabinfo)."""
+    paths = ("/proc/kcore", "/proc/kpagecount", "/proc/kpageflags", "/proc/slabinfo")
+    return any_of_these(paths, read_something, _NO)
+
+
+@attack(never, errno.ENOENT)
+def open_debugging_files(facts: Facts) -> list[str]:
+    """debugfs and tracefs of the host."""
+    paths = ("/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security", "/sys/fs/bpf")
+    return any_of_these(paths, _look_into, _NO)
+
+
+def read_something(path: str) -> None:
+    """Read a byte or more of a file; Refused where there is none."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    # A record of /dev/kmsg fits into no less.
+    if not os.read(fd, 8192):
+        raise Refused("empty")
+
+
+@attack(never, errno.ENOENT)
+def read_under_masks(facts: Facts) -> list[str]:
+    """A byte of any masked file, an entry of any masked directory."""
+    if not facts["masks"]:
+        raise Missing("the jail has no masks")
+    return any_of_these(facts["masked"], _look_into, _NO)
+
+
+def _look_into(path: str) -> None:
+    if not os.path.isdir(path):
+        return read_something(path)
+    if not os.listdir(path):
+        raise Refused("empty")
+    return None
