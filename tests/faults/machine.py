@@ -35,7 +35,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 def run(function: Callable[[], Any]) -> tuple[Any, int]:
     """Run a function on a machine of its own; its result (None when it died) and the wait status."""
-    engine = _installed_engine()
+    engine = installed_engine()
     scratch = tempfile.mkdtemp(prefix="faults-")
     group = Cgroup(find_hierarchies(), os.path.basename(scratch))
     group.create()
@@ -70,7 +70,7 @@ def in_child(function: Callable[[], Any]) -> tuple[Any, int]:
 
 
 @lru_cache(maxsize=1)
-def _installed_engine() -> str:
+def installed_engine() -> str:
     """Directory of an engine that every machine finds in its /usr/local: compiling it takes a second."""
     BUILD.mkdir(exist_ok=True)
     directory = tempfile.mkdtemp(prefix="faults-engine-", dir=BUILD)
@@ -93,9 +93,9 @@ def _install(directory: str) -> bool:
 
 def discard_engine() -> None:
     """Remove what the machines shared; at the end of all tests."""
-    if _installed_engine.cache_info().currsize:
-        shutil.rmtree(os.path.dirname(_installed_engine()))
-        _installed_engine.cache_clear()
+    if installed_engine.cache_info().currsize:
+        shutil.rmtree(os.path.dirname(installed_engine()))
+        installed_engine.cache_clear()
 
 
 def _overlay(path: str, directory: str, *, lower: str) -> None:
@@ -122,7 +122,19 @@ def _layers(scratch: str, name: str) -> str:
 
 
 def _enter(function: Callable[[], Any], engine: str, scratch: str, group: Cgroup) -> Any:
-    namespaces.unshare(namespaces.NEWNS)
+    enter_state(engine, scratch, group)
+    network_host.enter_private_host()
+    namespaces.unshare(namespaces.NEWPID)
+    answer, _unused = in_child(lambda: _be_init(function, f"{scratch}/answer"))
+    return answer
+
+
+def enter_state(engine: str, scratch: str, group: Cgroup) -> None:
+    """Leave the machine's file systems and control groups for some in which no jail has ever been."""
+    # A namespace begins where we are, and what is below it can have controllers only when we are not (cgroups(7)).
+    group.join()
+    namespaces.unshare(namespaces.NEWNS | namespaces.NEWCGROUP)
+    group.join(below=True)
     mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
     _let_go_of_jails_of_the_host()
     mounts.mount("tmpfs", scratch, "tmpfs", 0, "mode=0755,size=4g")
@@ -135,10 +147,6 @@ def _enter(function: Callable[[], Any], engine: str, scratch: str, group: Cgroup
         mounts.mount("tmpfs", directory, "tmpfs", 0, "mode=0700,size=4g")
     for directory in group.directories:
         mounts.mount(directory, directory[: -len(group.name) - 1], None, mounts.MS_BIND)
-    network_host.enter_private_host()
-    namespaces.unshare(namespaces.NEWPID)
-    answer, _unused = in_child(lambda: _be_init(function, f"{scratch}/answer"))
-    return answer
 
 
 def _be_init(function: Callable[[], Any], answer: str) -> Any:
