@@ -12,16 +12,15 @@ BUILD := $(CURDIR)/.build
 BIN := $(CURDIR)/.venv/bin
 LINK := $(BUILD)/link
 TREE := $(BUILD)/ansible_collections/hosting/jails
-# A suite exists when its directory does.
-ROOT_SUITES := $(notdir $(wildcard tests/integration tests/escape tests/faults))
-SUITES := architecture units $(ROOT_SUITES) molecule
+TESTS := ansible_collections.hosting.jails.tests
+SUITES := architecture units engine escape faults integration molecule
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity \
-        integration escape faults molecule bench test thorough host demo demo-clean build install-collection clean
+        root engine escape faults integration molecule bench services checks test thorough host demo demo-clean build install-collection clean
 
 # Ansible's own files stay in here as well: nothing of a run is left in a home directory.
 export ANSIBLE_COLLECTIONS_PATH := $(LINK)
@@ -91,12 +90,23 @@ sanity: setup tree ## ansible-test sanity and ansible-test units
 	tools/ansible-test $(BUILD) sanity
 	tools/ansible-test $(BUILD) units
 
-# Each of these tests has a machine of its own. FAULTS_EVERY=1 kills at every single step, and takes its time.
-faults: PYTEST_ARGS += --numprocesses 2
+# Built here, where there is a network.
+root: setup host ## The root file system that tests share
+	PYTHONPATH=$(LINK) python -c 'from $(TESTS).integration import jails; jails.debian_root()'
 
-integration escape faults: setup host ## Tests with real jails on this machine, as root
+engine: root ## Tests of the engine and of what it asks of the kernel, on a machine of their own, as root
+	tests/own-machine pytest tests/integration/engine tests/integration/kernel $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+
+escape: root ## Attempts to get out of jails, on a machine of their own, as root
+	tests/own-machine pytest tests/escape $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+
+# FAULTS_EVERY=1 kills at every single step, and takes its time.
+faults: root ## Kills and other faults, each on a machine of its own, as root
+	pytest tests/faults $(PYTEST_ARGS) --numprocesses 2 | tee $(BUILD)/log/$@
+
+integration: root ## All other tests with real jails: modules, plugins and playbooks, on this machine, as root
 	tools/system-packages openssh-client
-	pytest tests/$@ $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+	pytest tests/integration --ignore tests/integration/engine --ignore tests/integration/kernel $(PYTEST_ARGS) | tee $(BUILD)/log/$@
 
 molecule: setup host ## Molecule scenarios, all or SCENARIOS, on this machine and on hosts of their own, as root
 	tools/system-packages openssh-client
@@ -106,11 +116,15 @@ bench: setup host ## Measure starting, stopping and entering jails
 	tools/system-packages gcc libc6-dev
 	pytest tests/bench --capture=no $(PYTEST_ARGS)
 
-test: SCENARIOS := default fleet
-test: lint units sanity build $(ROOT_SUITES) molecule ## Every check and every test that CI runs
+checks: lint units sanity build ## All that needs neither root nor a jail
+
+# Side by side, as one computes while another waits. The host is made ready before, and only once: the demo undoes that.
+test: PART = $(MAKE) --assume-old=host --assume-old=root
+test: root ## Every check and every test that CI runs
+	tools/side-by-side $(BUILD)/log '$(PART) checks' '$(PART) engine escape faults' '$(PART) integration molecule SCENARIOS="default fleet"'
 	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
 
-thorough: setup host ## What takes longer: fleets over ssh, upgrades, services, a scenario for each role
+thorough: setup host services ## What takes longer: services, fleets over ssh, upgrades, a scenario for each role
 	tools/system-packages openssh-client
 	pytest tests/integration -m thorough $(PYTEST_ARGS)
 	tools/scenarios $(BUILD)/log
