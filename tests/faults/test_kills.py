@@ -7,11 +7,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine import store
 from ansible_collections.hosting.jails.tests.faults import roots
-from ansible_collections.hosting.jails.tests.faults.tasks import run, stride, supervised, task, template, whole_jail
+from ansible_collections.hosting.jails.tests.faults.tasks import (
+    NAME,
+    run,
+    stride,
+    supervised,
+    task,
+    template,
+    whole_jail,
+)
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
 
 # The longest task has fewer; the loops have to end by themselves.
@@ -82,6 +92,19 @@ def test_a_killed_change_of_limits_and_addresses_is_completed(before: list[str])
     change = task(None, **CHANGED)
     for moment in kills(change, prepared=DEFINED):
         completed(change, state="running", moment=moment)
+        removed(before, moment)
+
+
+def test_a_killed_change_of_devices_is_completed(before: list[str]) -> None:
+    mine = {"path": "/dev/net/mine", "type": "char", "major": 1, "minor": 5}
+    change = task(part="caps", caps={"devices": ["none", mine]})
+    for moment in kills(change, prepared=DEFINED, every=5):
+        completed(change, state="running", moment=moment)
+        state = store.read_state(NAME)
+        assert state, moment
+        devices = Path(f"/proc/{state.pid}/root/dev")
+        assert (devices / "net/mine").is_char_device(), moment
+        assert not (devices / "zero").exists(), moment
         removed(before, moment)
 
 
