@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from . import allocations, devices, places, status, store
 from .errors import EngineError
 from .launch.nodes import clone_nodes
 
+_SECONDS = 10
 _REMEDY = "restart the jail (apply: restart), which makes its /dev anew"
 
 
@@ -76,7 +78,11 @@ class NodeChange(NamedTuple):
 
 
 def _change_nodes(change: NodeChange, init: int) -> bytes:
-    """In a child: undumpable before it is among the jail's processes, which in their pid namespace it never is."""
+    """In a child: undumpable before it is among the jail's processes, which in their pid namespace it never is.
+
+    A jail that has put a file system of its own on its /dev may let us wait for ever.
+    """
+    signal.alarm(_SECONDS)
     processes.set_undumpable()
     processes.forbid_imports()
     missing = _missing(change)

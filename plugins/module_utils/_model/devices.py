@@ -41,6 +41,7 @@ TERMINALS: tuple[tuple[int, int | None], ...] = ((5, 2), (136, None))
 RESERVED = frozenset(f"/dev/{name}" for name in "fd stdin stdout stderr ptmx pts shm mqueue console log".split())
 
 _HARDWARE = "it reaches the host's hardware"
+_AROUND = "it hears and sees what is around the host"
 _OTHERS = "it reaches what others on the host type and see"
 # Numbers of Documentation/admin-guide/devices.txt; None for all of a driver.
 _DANGEROUS: dict[tuple[int, int | None], str] = {
@@ -52,7 +53,10 @@ _DANGEROUS: dict[tuple[int, int | None], str] = {
     (5, 1): _OTHERS,
     (7, None): _OTHERS,
     (10, 130): "it restarts the host",
+    (10, 144): _HARDWARE,
+    (10, 196): _HARDWARE,
     (10, 223): _OTHERS,
+    (10, 224): _HARDWARE,
     (10, 231): "it is the image of a suspended host",
     (10, 234): "it mounts the host's disks",
     (10, 235): "it mounts the host's disks",
@@ -61,7 +65,9 @@ _DANGEROUS: dict[tuple[int, int | None], str] = {
     (13, None): _OTHERS,
     (21, None): "it reaches the host's disks",
     (29, None): _OTHERS,
+    (81, None): _AROUND,
     (89, None): _HARDWARE,
+    (116, None): _AROUND,
     (162, None): "it reaches the host's disks",
     (202, None): _HARDWARE,
 }
