@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_on_privileges_says_what_the_code_does() -> None:
-    done = subprocess.run(
-        [sys.executable, "tools/privileges-page", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("tool", ["privileges-page", "verify-page"])
+def test_a_page_with_tables_from_the_code_says_what_the_code_does(tool: str) -> None:
+    command = [sys.executable, f"tools/{tool}", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

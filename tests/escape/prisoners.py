@@ -136,11 +136,12 @@ class Outside:
 
     @contextlib.contextmanager
     def prisoner(self, kind: str, *, state: str = "started", **document: Any) -> Iterator[Prisoner]:
-        """A jail that sees the probe and the volumes, for the length of a block."""
+        """A jail that sees the probe and the volumes, unless it is to have no mounts, for the length of a block."""
         prisoner = Prisoner(f"{PREFIX}{kind}", self)
         document.setdefault("rootfs", {"source": {"template": TEMPLATE}})
         document.setdefault("limits", {"memory": "512M", "pids": 256})
-        document["mounts"] = [*self.mounts, *document.get("mounts", [])]
+        if document.get("mounts") != []:
+            document["mounts"] = [*self.mounts, *document.get("mounts", [])]
         if kind in ADDRESSES:
             document["ip"] = {"mode": "vnet", "addresses": [f"{ADDRESSES[kind]}/32"]}
         try:

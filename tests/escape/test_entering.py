@@ -52,6 +52,13 @@ def test_a_watcher_in_a_jail_gets_nothing_of_who_enters_it(any_jail: Prisoner) -
     assert findings["grabbed"] == []
 
 
+def test_a_watcher_in_a_jail_gets_nothing_of_who_attacks_it(system: Prisoner) -> None:
+    """The processes of jailctl verify: forks of the engine, which never become anything else."""
+    with _watching(system) as findings:
+        assert jails.jailctl("verify", system.name, "--only", "climb_up,stack_a_filter,grab_who_enters").returncode == 0
+    assert findings["grabbed"] == []
+
+
 def test_a_watcher_in_a_jail_gets_everything_of_a_careless_one(system: Prisoner) -> None:
     """So that the claim above can fail."""
     with _watching(system) as findings:

@@ -132,6 +132,24 @@ def test_states_of_a_jail(playbooks: Playbooks) -> None:
         assert done[-1]["diff"]["after"]["state"] == "absent"
 
 
+def test_a_task_that_verifies_fails_for_a_jail_that_may_more_than_its_document_says(playbooks: Playbooks) -> None:
+    with jail(NAME, command=["sleep", "1000"]):
+        less = task("jail_caps", jail=NAME, keep=[], verify=True)
+        proven, foreseen, broken = playbooks.run(
+            task("jail_caps", jail=NAME, keep=["SYS_CHROOT"], apply="restart", verify=True),
+            {**less, "check_mode": True},
+            less,
+        )
+    assert not proven["failed"], proven
+    found = {row["attack"]: row for row in proven["verify"]}
+    assert (found["change_the_root"]["outcome"], found["change_the_root"]["verdict"]) == ("works", "ok")
+    assert {row["verdict"] for row in proven["verify"]} == {"ok", "skipped"}
+    assert "verify" not in foreseen
+    assert (broken["failed"], broken["changed"], broken["restart_required"]) == (True, True, True)
+    assert broken["msg"] == f"jail {NAME}: attacks from inside succeed: change_the_root; it waits for a restart"
+    assert len(broken["verify"]) == len(proven["verify"])
+
+
 def test_a_live_change_and_one_that_waits(playbooks: Playbooks) -> None:
     with jail(NAME, command=["sleep", "1000"]) as it:
         pid = it.pid

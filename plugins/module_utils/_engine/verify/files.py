@@ -284,13 +284,13 @@ def read_files_of_any_user(facts: Facts) -> None:
 
 @attack(capability("DAC_OVERRIDE"))
 def write_files_of_any_user(facts: Facts) -> None:
-    """Write to it."""
+    """Write to a file of another user of the jail, who keeps it to himself."""
     can_write(facts["foreign_file"])
 
 
 @attack(capability("FOWNER"))
 def change_modes_of_any_users_files(facts: Facts) -> None:
-    """Change its mode."""
+    """Change the mode of a file of another user of the jail."""
     os.chmod(facts["foreign_file"], 0o600)
 
 

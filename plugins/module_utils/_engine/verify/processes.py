@@ -23,6 +23,7 @@ from .expectations import always, lent_init, never, sees_host_stack, withdrawn
 
 _PTRACE_SEIZE, _PTRACE_DETACH = 0x4206, 17
 _ALL_NAMESPACES = 0x7E020000
+_ALL_IDS = (1 << 32) - 1
 _OF_OTHERS = ("mem", "environ", "maps", "auxv", "root", "cwd", "fd", "exe", "ns/mnt")
 
 
@@ -203,7 +204,7 @@ def share_the_network_with_the_host(facts: Facts) -> str:
 
 @attack(lent_init)
 def find_descriptors_in_init(facts: Facts) -> list[str]:
-    """Directories, files and devices that pid 1 holds open besides /dev/null; the host's own init needs none."""
+    """Directories, files and devices that pid 1 holds open besides /dev/null; a lent init needs none."""
     held = []
     for fd in os.listdir("/proc/1/fd"):
         target = os.readlink(f"/proc/1/fd/{fd}")
@@ -256,15 +257,23 @@ def map_ids_of_the_host(facts: Facts) -> list[list[str]]:
 @attack(never, errno.EINVAL)
 def take_unmapped_ids(facts: Facts) -> list[str]:
     """Become a user or group, or give a file to one, that the jail has no id for."""
+    number = _first_unmapped()
     return any_of(
         {
-            "setuid": lambda: os.setuid(70000),
-            "setgid": lambda: os.setgid(70000),
-            "setgroups": lambda: os.setgroups([70000]),
-            "chown": lambda: _give_away(f"{facts['scratch']}/unmapped", 70000),
+            "setuid": lambda: os.setuid(number),
+            "setgid": lambda: os.setgid(number),
+            "setgroups": lambda: os.setgroups([number]),
+            "chown": lambda: _give_away(f"{facts['scratch']}/unmapped", number),
         },
         frozenset({errno.EINVAL, errno.EPERM}),
     )
+
+
+def _first_unmapped() -> int:
+    """The id after the last one that we have; on the host, which has all of them, that of nobody in particular."""
+    with open("/proc/self/uid_map") as file:
+        end = max(int(first) + int(count) for first, _unused, count in map(str.split, file))
+    return end if end < _ALL_IDS else 70000
 
 
 def _give_away(path: str, uid: int) -> None:

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the hosting.jails contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What jailctl verify says of jails of every profile, in every mode of the network; and that it says what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine.verify.catalogue import ATTACKS
+from ansible_collections.hosting.jails.tests.integration import jails
+
+from .prisoners import Outside, Prisoner
+
+_LINK, _OF_THE_HOST = "escvf0", "10.21.8.1"
+_JAILS: dict[str, dict[str, Any]] = {
+    "none": {"caps": {"profile": "none"}, "ip": {"mode": "none"}},
+    "service": {"caps": {"profile": "service"}, "ip": {"mode": "vnet", "addresses": ["10.21.8.11"]}},
+    "freebsd": {
+        "caps": {"profile": "freebsd"},
+        "ip": {"mode": "shared", "interface": _LINK, "addresses": ["10.21.8.12"]},
+    },
+    "secure": {"caps": {"profile": "secure"}, "ip": {"mode": "host"}},
+    "vps": {"init": "system", "ip": {"mode": "vnet", "admin": True, "addresses": ["10.21.8.13"]}},
+}
+# What there is nothing to try for, by the kind of jail and of machine.
+_SKIPPED = {
+    "list_links_of_the_host",
+    "bind_addresses_of_the_host",
+    "send_from_addresses_of_the_host",
+    "bind_our_own_addresses",
+    "uncover_masks",
+    "read_under_masks",
+    "find_descriptors_in_init",
+    "call_as_i386",
+    "call_as_x32",
+    "trace_own_processes",
+    "stack_landlock",
+    "read_keys_of_others",
+    "send_from_addresses_of_others",
+}
+
+
+@pytest.fixture(scope="module")
+def link() -> Iterator[str]:
+    """A link of the host that leads nowhere, with an address of the host's."""
+    subprocess.run(["ip", "link", "add", _LINK, "type", "veth", "peer", "name", "escvf1"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", _LINK, "up"], check=True)
+        subprocess.run(["ip", "address", "add", f"{_OF_THE_HOST}/24", "dev", _LINK], check=True)
+        yield _LINK
+    finally:
+        subprocess.run(["ip", "link", "del", _LINK], check=True)
+
+
+def _verify(jail: Prisoner, *options: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit status and findings by attack."""
+    done = jails.jailctl("verify", jail.name, "--json", *options)
+    assert done.stderr == "", done
+    return done.returncode, {row["attack"]: row for row in json.loads(done.stdout)}
+
+
+def _on_the_host() -> list[str]:
+    """Whatever a verification might leave: objects, files, sockets, processes."""
+    found = [line for kind in ("shm", "sem", "msg") for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()]
+    found += [f"{place}/{name}" for place in ("/tmp", "/run", "/dev/shm", "/var/tmp") for name in os.listdir(place)]
+    found += [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if "verify-" in line]
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{pid}/cmdline").read_text())
+    return sorted(entry for entry in found if "verify-" in entry or entry.lstrip()[:1].isdigit())
+
+
+@pytest.mark.parametrize("profile", _JAILS)
+def test_a_jail_of_each_profile_and_network_keeps_to_its_document(outside: Outside, link: str, profile: str) -> None:
+    with outside.prisoner(f"verify-{profile}", **_JAILS[profile]) as jail:
+        before = _on_the_host()
+        inside = sorted(jail.script("ls -A / /dev/shm; ls /proc | grep -c '^[0-9]'").split())
+        status, findings = _verify(jail)
+        assert {name: row for name, row in findings.items() if row["verdict"] not in ("ok", "skipped")} == {}
+        assert status == 0
+        assert findings.keys() == ATTACKS.keys()
+        assert {name for name, row in findings.items() if row["verdict"] == "skipped"} <= _SKIPPED
+        assert _on_the_host() == before
+        if profile != "vps":  # whose own processes come and go
+            assert sorted(jail.script("ls -A / /dev/shm; ls /proc | grep -c '^[0-9]'").split()) == inside
+
+
+def test_what_a_document_allows_works_and_what_it_forbids_is_a_breach(outside: Outside, tmp_path: Path) -> None:
+    """The same jail three times: as it is, with a document that allows less by now, and with one that allows more."""
+    report = tmp_path / "verify.xml"
+    only = ("--only", "change_the_root,bind_our_own_addresses,share_memory_within,climb_up")
+    with outside.prisoner("verify-it", caps={"keep": ["SYS_CHROOT"]}, ip={"mode": "none"}) as jail:
+        status, findings = _verify(jail, *only)
+        assert (status, findings["change_the_root"]["outcome"]) == (0, "works")
+
+        jail.converge(caps={"keep": []}, part="caps")
+        status, findings = _verify(jail, *only, "--junit", str(report))
+        verdicts = {name: row["verdict"] for name, row in findings.items()}
+        assert status == 1
+        assert verdicts == {
+            "change_the_root": "breach",
+            "bind_our_own_addresses": "skipped",
+            "share_memory_within": "ok",
+            "climb_up": "ok",
+        }
+        suite = ElementTree.parse(report).getroot()[0]
+        assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "1", "1")
+        failed = [case.get("name") for case in suite if case.find("failure") is not None]
+        assert failed == ["change_the_root"]
+        table = jails.jailctl("verify", jail.name, *only)
+        assert table.stdout.splitlines()[1].split()[:3] == [jail.name, "change_the_root", "BREACH"]
+        assert "1 breach, 2 ok, 1 skipped" in table.stderr
+
+        jail.converge(caps={"allow": ["raw_sockets", "set_hostname"]}, part="caps")
+        status, findings = _verify(jail, "--only", "rename_the_jail,open_raw_sockets")
+        assert (status, findings["rename_the_jail"]["verdict"]) == (1, "too tight")
+
+
+def test_a_jail_needs_nothing_of_its_own_to_be_verified(outside: Outside) -> None:
+    """No shell, no interpreter, no directory for temporary files."""
+    with outside.prisoner("verify-empty", rootfs={"source": {"empty": True}}, mounts=[], ip={"mode": "none"}) as jail:
+        assert _verify(jail)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["esc-nobody"], 1, "no such jail"),
+        (["esc-app", "--only", "sit_still"], 1, "'sit_still' is not an attack"),
+        ([], 2, "needs the name"),
+    ],
+)
+def test_what_cannot_be_verified_is_refused(words: list[str], status: int, said: str) -> None:
+    done = jails.jailctl("verify", *words)
+    assert done.returncode == status, done
+    assert said in done.stderr
