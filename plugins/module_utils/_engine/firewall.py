@@ -12,6 +12,7 @@ along; the next run about any jail that has some makes the whole table anew, fro
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from .._model.errors import DocumentError
 from .._model.plan_firewall import has_rules, in_force
 from . import allocations, places, status, store
 from .errors import EngineError
-from .firewall_state import contents_of, read
+from .firewall_state import Table, contents_of, read
 from .host_facts import NOTHING_KNOWN, HostFacts
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ def remove_all(jails: Iterable[str]) -> None:
     from .firewall_contents import Contents
 
     _change({jail: Contents() for jail in jails})
+
+
+def restore() -> None:
+    """Make the table anew where somebody has deleted it that jails have something in."""
+    if any(os.path.exists(places.rules(jail)) for jail in store.names()) and not Table().exists:
+        _change({})
 
 
 def _change(wanted: Mapping[str, Contents]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .firewall_changes import Installed
     from .firewall_contents import Contents
 
-_TABLE = "hosting_jails"
+TABLE = "hosting_jails"
 
 
 class Table:
@@ -31,7 +31,7 @@ class Table:
     @cached_property
     def exists(self) -> bool:
         """Whether any jail has anything there."""
-        return nfnetlink.has_table(_TABLE)
+        return nfnetlink.has_table(TABLE)
 
     @cached_property
     def installed(self) -> Installed | None:
@@ -63,7 +63,7 @@ def read() -> Installed | None:
     from .._kernel import nftables
     from . import firewall_changes
 
-    objects = nftables.read_table(_TABLE)
+    objects = nftables.read_table(TABLE)
     return None if objects is None else firewall_changes.parse(objects)
 
 

@@ -62,7 +62,7 @@ class Netlink:
         bodies: list[bytes] = []
         interrupted = False
         while True:
-            for message, marks, sequence, body in _messages(self._socket.recv(_RECEIVE_BYTES)):
+            for message, marks, sequence, body in messages(self._socket.recv(_RECEIVE_BYTES)):
                 if sequence != self._sequence:
                     continue
                 interrupted = interrupted or bool(marks & _DUMP_INTERRUPTED)
@@ -82,7 +82,8 @@ def _raise_failure(body: bytes, target: str) -> None:
         raise KernelError("read", target, -code)
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Type, flags, sequence number and body of each message that has come in together."""
     offset = 0
     while offset + _HEADER.size <= len(data):
         length, kind, flags, sequence, _unused = _HEADER.unpack_from(data, offset)

@@ -8,15 +8,19 @@
 from __future__ import annotations
 
 import errno
+import socket
 import struct
 
 from .errors import KernelError
-from .netlink import Netlink, pack
+from .netlink import Netlink, messages, pack, unpack
 
 _NETLINK_NETFILTER = 12
 _NFNL_SUBSYS_NFTABLES = 10
 _NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE = (_NFNL_SUBSYS_NFTABLES << 8 | kind for kind in (0, 1))
+_NFT_MSG_DELTABLE = _NFNL_SUBSYS_NFTABLES << 8 | 2
+_NFNLGRP_NFTABLES = 7
 _NFPROTO_INET = 1
+_LONGEST_NEWS = 1 << 16
 _NFTA_TABLE_NAME = 1
 _NFGENMSG = struct.Struct("!BBH")
 
@@ -39,3 +43,43 @@ def has_table(name: str) -> bool:
     finally:
         asking.close()
     return True
+
+
+class TableNews:
+    """Hears of the loss of tables in the network namespace that it was made in (nftables' multicast group)."""
+
+    def __init__(self) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+            self._socket.bind((0, 1 << _NFNLGRP_NFTABLES - 1))
+            self._socket.setblocking(False)
+        except OSError as error:
+            raise KernelError.from_os_error("listen to", "nftables", error) from error
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def is_lost(self, name: str) -> bool:
+        """Whether, in what has come in since, a table of that name of the family ``inet`` was deleted.
+
+        Also where that cannot be told, as more came in than the kernel keeps.
+        """
+        lost = False
+        while True:
+            try:
+                news = self._socket.recv(_LONGEST_NEWS)
+            except BlockingIOError:
+                return lost
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    return True
+                lost = True
+                continue
+            lost = lost or any(
+                kind == _NFT_MSG_DELTABLE and _is_named(body, name) for kind, _unused, _unused, body in messages(news)
+            )
+
+
+def _is_named(body: bytes, name: str) -> bool:
+    found = unpack(body[_NFGENMSG.size :]).get(_NFTA_TABLE_NAME, b"").rstrip(b"\0")
+    return body[:1] == bytes([_NFPROTO_INET]) and found == name.encode()

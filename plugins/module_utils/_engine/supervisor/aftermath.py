@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._kernel import processes
+from ..._kernel.errors import KernelError
 from ..._model.document import effective
 from ..._model.profiles import privileges_of
 from .. import places, status, store
@@ -65,6 +66,14 @@ def _ending(exit_status: int | None) -> str:
     if exit_status < 0:
         return f"its init was killed by signal {-exit_status}"
     return f"its init exited with status {exit_status}"
+
+
+def restore_rules() -> None:
+    """Give the jails back what they had in the host's packet filter, as somebody has flushed it."""
+    from .. import firewall
+
+    with contextlib.suppress(EngineError, KernelError):  # The next task says what is wrong with it.
+        firewall.restore()
 
 
 def restart_delay(name: str, state: RuntimeState, *, ran_for: float) -> tuple[float, int] | None:

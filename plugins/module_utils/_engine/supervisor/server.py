@@ -18,8 +18,10 @@ from typing import Any
 
 from ..._kernel import files, processes
 from ..._kernel.errors import KernelError
+from ..._kernel.nfnetlink import TableNews
 from .. import places, start, store
 from ..errors import EngineError
+from ..firewall_state import TABLE
 from ..launch.launcher import DEADLINE_SECONDS
 from ..start import Starting
 from ..store import RuntimeState
@@ -62,6 +64,8 @@ class Server:
         signals, wakeup = _signal_pipe()
         self._register(signals, lambda: self._reap(signals))
         self._register(self._listener.fileno(), self._accept)
+        with contextlib.suppress(KernelError):  # a kernel without nf_tables
+            self._register_news(TableNews())
         for name in running():
             watched = adopt(name)
             if watched:
@@ -81,6 +85,18 @@ class Server:
 
     def _register(self, fd: int, callback: Callable[[], None]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, callback)
+
+    def _register_news(self, news: TableNews) -> None:
+        """Who flushes the host's packet filter takes the jails' rules along: they are made anew at once.
+
+        What we have changed ourselves comes in here, too; the child then finds everything as it should be.
+        """
+
+        def hear() -> None:
+            if news.is_lost(TABLE):
+                self._children[aftermath.in_child(aftermath.restore_rules)] = lambda: None
+
+        self._register(news.fileno(), hear)
 
     def _is_done(self) -> bool:
         if self._starts:
