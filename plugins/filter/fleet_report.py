@@ -54,7 +54,7 @@ _value:
   description:
     - C(summary) counts hosts, jails by state, and problems by level.
     - C(problems) have a C(level) (V(critical), V(warning), V(notice)), C(host), C(jail) (empty for one of the host
-      itself), C(what) and C(detail).
+      itself, several names where jails of the host have the same problem), C(what) and C(detail).
     - C(hosts) and C(jails) are rows, those with the worst problems first.
   type: dict
 """

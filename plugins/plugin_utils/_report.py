@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..module_utils._model.place import some
 from ._report_values import (
     Bar,
     address_of,
@@ -32,7 +33,10 @@ _DISK_CRITICAL = 97.0
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that somebody may have to do something about; ``jail`` is empty for one of the host itself."""
+    """Something that somebody may have to do something about.
+
+    ``jail`` is empty for one of the host itself, and several names where jails of a host have it in common.
+    """
 
     level: str
     host: str
@@ -110,7 +114,7 @@ def report(seen: Sequence[Mapping[str, Any]], *, warn: float = 90.0) -> dict[str
     jails = [_with_level(row, ranks.get((row.host, row.name), "")) for row in found.jails]
     return {
         "summary": _summary(found),
-        "problems": [asdict(problem) for problem in problems],
+        "problems": [asdict(problem) for problem in _in_common(problems)],
         "hosts": sorted(hosts, key=lambda row: (_rank(row["level"]), natural(row["name"]))),
         "jails": sorted(jails, key=lambda row: (_rank(row["level"]), natural(row["host"]), natural(row["name"]))),
     }
@@ -267,6 +271,14 @@ def _problems_of_jail(row: JailRow, jail: Mapping[str, Any], warn: float) -> Ite
             yield problem("warning", f"uses {use.percent:.0f} % of the {what} that it may", use.text)
     if row.stale:
         yield problem("notice", f"stands on another generation of template {row.template} than the current one")
+
+
+def _in_common(problems: Sequence[Problem]) -> Iterator[Problem]:
+    """Each problem of a host once: a new template would fill the page with a line for each jail otherwise."""
+    jails: dict[Problem, list[str]] = {}
+    for problem in problems:
+        jails.setdefault(replace(problem, jail=""), []).append(problem.jail)
+    return (replace(problem, jail=some(names)) for problem, names in jails.items())
 
 
 def _exit(jail: Mapping[str, Any]) -> str:

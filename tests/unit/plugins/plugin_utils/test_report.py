@@ -141,6 +141,18 @@ def test_the_worst_comes_first_and_then_the_order_in_which_people_count():
     assert [row["level"] for row in report([host(*rows)])["jails"]] == ["critical", "notice", "", ""]
 
 
+def test_what_jails_of_a_host_have_in_common_is_one_line_of_the_problems():
+    stale = [jail(f"web{number}", state="frozen") for number in range(1, 9)]
+    found = report([host(*stale, jail("db", state="failed")), host(stale[0], name="node2")])
+    assert [(each["host"], each["jail"], each["what"]) for each in found["problems"]] == [
+        ("node1", "db", "has failed"),
+        ("node1", "web1, web2, web3, web4, web5 and 3 more", "is frozen"),
+        ("node2", "web1", "is frozen"),
+    ]
+    assert found["summary"]["problems"] == {"critical": 1, "notice": 9}
+    assert [row["level"] for row in found["jails"]] == ["critical", *["notice"] * 9]
+
+
 def test_the_threshold_can_be_moved():
     assert said(host(jail()), warn=20.0) == ["warning: web1 uses 25 % of the memory that it may"]
 
