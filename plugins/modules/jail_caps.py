@@ -130,6 +130,20 @@ options:
       - A change is made on the running jail. What a process has open stays open to it.
     type: list
     elements: raw
+  masked_paths:
+    description:
+      - Files and directories that everybody in the jail finds empty, its root included, besides those of the kernel that
+        every jail does. One that is not there is left out.
+      - 'With the profile V(vps) they are not below C(/proc), C(/sys) and C(/dev), which such a jail mounts itself. In no
+        profile they are what each start writes: C(/etc/hostname), C(/etc/hosts) and C(/etc/resolv.conf).'
+    type: list
+    elements: str
+  read_only_paths:
+    description:
+      - Files and directories that nobody in the jail can change, with all that is mounted below. They are limited as
+        those of O(masked_paths) are.
+    type: list
+    elements: str
   user_namespace:
     description:
       - The ids of the host that the jail's users have. V(true) takes 65536 that no other jail and no user of the host
@@ -227,6 +241,12 @@ EXAMPLES = r"""
     jail: web1
     verify: true
   register: privileges
+
+- name: A web server that finds no keys, and whose programs nobody in the jail replaces
+  hosting.jails.jail_caps:
+    jail: web1
+    masked_paths: [/srv/www/.git, /proc/cpuinfo]
+    read_only_paths: [/usr, /etc/nginx]
 
 - name: Ids that a file server knows, and more of them for containers inside
   hosting.jails.jail_caps:

@@ -195,10 +195,10 @@ def _check_caps(document: Mapping[str, Any], place: Place) -> Iterator[DocumentE
     except DocumentError as error:
         path = f"{place.path}.{error.path}" if place.path else error.path
         yield DocumentError(place.jail, path, error.message, error.remedy)
-    if document["caps"]["devices"]:
-        from .options_devices import check_devices
+    if any(document["caps"][option] for option in ("devices", "masked_paths", "read_only_paths")):
+        from .checks_caps import check_nodes_and_paths
 
-        yield from check_devices(document["caps"]["devices"], place.at("caps").at("devices"))
+        yield from check_nodes_and_paths(document, place.at("caps"))
 
 
 _CHECKS: tuple[Check, ...] = (

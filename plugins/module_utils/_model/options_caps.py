@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .host_paths import PATH
 from .profiles import PROFILES, SECCOMP, SECUREBITS
 from .scalars import BOOLEAN, Choice, Scalar, Schema
 from .shapes import LIVE, ListOf, Option, Record
@@ -105,6 +106,16 @@ CAPS = Record(
             "What reaches beyond the jail, such as disks and memory, takes C(unsafe=true) as well.",
         ],
         effect=LIVE,
+    ),
+    Option(
+        "masked_paths",
+        ListOf(PATH, unique=True),
+        "Files and directories that the jail finds empty, besides those of the kernel that it always does.",
+    ),
+    Option(
+        "read_only_paths",
+        ListOf(PATH, unique=True),
+        "Files and directories that nobody in the jail can change, with all that is mounted below.",
     ),
     Option(
         "user_namespace",

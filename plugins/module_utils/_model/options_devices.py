@@ -5,11 +5,10 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from .devices import PROFILES, RESERVED
-from .errors import DocumentError
+from .devices import PROFILES
 from .place import Place, did_you_mean, shown
 from .scalars import BOOLEAN, Choice, Scalar, parse_text, text_like, whole_number
 from .shapes import Option, Record
@@ -51,32 +50,3 @@ def _parse(value: Any, place: Place) -> Any:
 
 
 DEVICE_ENTRY = Scalar(_parse, {"anyOf": [{"type": "string"}, ENTRY.schema({})]}, ansible="raw")
-
-
-def check_devices(entries: Sequence[Any], place: Place) -> Iterator[DocumentError]:
-    """What no entry of a list of devices shows alone."""
-    paths: list[str] = []
-    profiles = 0
-    for index, entry in enumerate(entries):
-        where = place.item(index)
-        if isinstance(entry, str):
-            profiles += 1
-            if profiles > 1:
-                yield where.error(f"{entry} is a second profile", "say one")
-            continue
-        if entry["path"] in paths:
-            yield where.at("path").error(f"{entry['path']} is said twice", "say it once")
-        paths.append(entry["path"])
-        yield from _check_entry(entry, where)
-
-
-def _check_entry(entry: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:
-    path = entry["path"]
-    top = "/".join(path.split("/")[:3])
-    if top in RESERVED or any(path == device.path for device in PROFILES["minimal"]):
-        yield place.at("path").error(f"{path} is the engine's own", "leave it out, or choose another path")
-    numbers = [name for name in ("type", "major", "minor") if name in entry]
-    if numbers and len(numbers) < 3:
-        yield place.error("says only a part of type, major and minor", "say all three, or none of them")
-    if numbers and "source" in entry:
-        yield place.at("source").error("the device is given by its numbers", "say one or the other")

@@ -14,7 +14,6 @@ from .decisions import Decisions
 from .document import check, merge, normalise
 from .live import Live
 from .place import Place
-from .plan_devices import device_actions
 from .plan_firewall import firewall_actions
 from .plan_network import network_actions
 from .plan_removal import plan_removal
@@ -51,7 +50,7 @@ def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: st
             *network_actions(decisions),
             *_start_actions(decisions),
             *_limit_actions(decisions),
-            *device_actions(decisions),
+            *_device_actions(decisions),
             *_freeze_actions(decisions),
             *_deferred(decisions),
         ),
@@ -115,6 +114,21 @@ def _limit_actions(decisions: Decisions) -> Iterator[Action]:
     if drifted:
         changes = [_limit_line(name, live.limits.get(name), limits.get(name)) for name in drifted]
         yield Action("limits.set", decisions.wanted.jail, LIVE, "limits", ", ".join(changes), {"limits": limits})
+
+
+def _device_actions(decisions: Decisions) -> Iterator[Action]:
+    """Devices of a jail that goes on running; a start sees to them itself."""
+    live = decisions.live
+    if not decisions.concerns("caps") or not live.alive or decisions.stops:
+        return
+    before, after = (full["caps"]["devices"] for full in (decisions.in_force, decisions.full))
+    if before != after:
+        summary = Difference("caps.devices", before, after, LIVE).line()
+    elif live.devices is False:
+        summary = "the jail is not held to them"
+    else:
+        return
+    yield Action("devices.change", decisions.wanted.jail, LIVE, "caps.devices", summary, {"document": decisions.full})
 
 
 def _freeze_actions(decisions: Decisions) -> Iterator[Action]:

@@ -26,6 +26,8 @@ WAITING: dict[str, tuple[Any, str]] = {
     "no_new_privileges": (False, "NoNewPrivs"),
     "seccomp": ("none", "Seccomp"),
     "securebits": (["noroot"], "CapEff"),
+    "masked_paths": (["/etc/profile"], "mounts"),
+    "read_only_paths": (["/opt"], "mounts"),
 }
 AT_ONCE: dict[str, Any] = {"devices": ["none"], "strict": True, "user_namespace": True}
 
@@ -37,6 +39,8 @@ def it(template: str) -> Iterator[Jail]:
 
 
 def status_of(it: Jail, field: str) -> str:
+    if field == "mounts":
+        return str(len(Path(f"/proc/{it.pid}/mountinfo").read_text().splitlines()))
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{it.pid}/status").read_text().splitlines())
     return lines[field].strip()
 

@@ -52,6 +52,8 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
         system=system,
         environment=document["environment"],
         mounts=tuple(_mount(name, number, mount) for number, mount in enumerate(document["mounts"])),
+        masked_paths=tuple(document["caps"]["masked_paths"]),
+        read_only_paths=tuple(document["caps"]["read_only_paths"]),
         rlimits=_rlimits(document),
         sysctls=_sysctls(document["sysctls"], id_base=0 if system else allocation.uid_base),
         files=resolver_files(document),

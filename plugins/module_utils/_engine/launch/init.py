@@ -14,7 +14,7 @@ from ..errors import blaming
 from . import accounts, programs, reaper
 from .programs import PATH
 from .recipe import Recipe
-from .root import attach_mounts
+from .root import attach_mounts, cover_paths
 from .start import Start
 from .tree import Tree
 
@@ -87,9 +87,10 @@ def _build_app_tree(root: int, recipe: Recipe) -> None:
     tree.shared_memory()
     tree.message_queues()
     null = paths.open_beneath(root, "dev/null", os.O_PATH)
-    tree.mask(null)
-    os.close(null)
+    tree.hide_kernel(null)
     attach_mounts(tree, recipe)
+    cover_paths(tree, recipe, null)
+    os.close(null)
 
 
 def _build_system_tree(nodes: dict[str, int], *, owns_network: bool) -> None:

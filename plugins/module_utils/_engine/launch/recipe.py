@@ -51,6 +51,8 @@ class Recipe(NamedTuple):
     standby: bool = False
     environment: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
+    masked_paths: tuple[str, ...] = ()
+    read_only_paths: tuple[str, ...] = ()
     rlimits: Mapping[str, tuple[int, int]] = {}
     sysctls: Mapping[str, str] = {}
     files: Mapping[str, str] = {}

@@ -44,6 +44,15 @@ def attach_mounts(tree: Tree, recipe: Recipe) -> None:
         _attach(tree, mount)
 
 
+def cover_paths(tree: Tree, recipe: Recipe, null: int) -> None:
+    """What the document hides or protects, wherever it comes from; ``null`` is as of Tree.mask()."""
+    with blaming("caps.masked_paths"):
+        tree.mask(recipe.masked_paths, null)
+    with blaming("caps.read_only_paths"):
+        for path in recipe.read_only_paths:
+            tree.make_read_only(path)
+
+
 def _attach(tree: Tree, mount: Mount) -> None:
     """One of the document's mounts. Its options are locked for the jail's root, whatever privileges he has."""
     attributes = mounts.ATTR_NOSUID | mounts.ATTR_NODEV | (mounts.ATTR_RDONLY if mount.read_only else 0)

@@ -20,7 +20,7 @@ from ..errors import EngineError, blaming
 from . import init
 from .nodes import clone_nodes
 from .recipe import Recipe
-from .root import attach_mounts, attach_root
+from .root import attach_mounts, attach_root, cover_paths
 from .start import Start
 from .tree import Tree
 
@@ -93,6 +93,9 @@ def _attach_locked(root: int, recipe: Recipe) -> None:
         tree.sys()
     tree.run_directory()
     attach_mounts(tree, recipe)
+    null = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
+    cover_paths(tree, recipe, null)
+    os.close(null)
 
 
 def _set_rlimits(start: Start) -> None:

@@ -161,10 +161,15 @@ class Tree:
         for path, node in nodes.items():
             self.attach(node, path, directory=False)
 
-    def mask(self, null: int) -> None:
-        """Cover what tells of the host: files by an empty device (``null``, a node inside the tree), directories by
-        an empty read-only tmpfs, and make the rest of the kernel's switches read-only."""
-        found = [fd for fd in map(self._find, MASKED) if fd is not None]
+    def hide_kernel(self, null: int) -> None:
+        """Cover what tells of the host or steers it; ``null`` is a null device, as an O_PATH descriptor."""
+        self.mask(MASKED, null)
+        for path in READ_ONLY:
+            self.make_read_only(path, _NO_PROGRAMS)
+
+    def mask(self, masked: Iterable[str], null: int) -> None:
+        """Cover files by an empty device and directories by an empty read-only tmpfs, as far as they are there."""
+        found = [fd for fd in map(self._find, masked) if fd is not None]
         directories = [fd for fd in found if stat.S_ISDIR(os.fstat(fd).st_mode)]
         if directories:
             empty = mounts.new_filesystem("tmpfs", _EMPTY, attributes=mounts.ATTR_RDONLY)
@@ -177,8 +182,6 @@ class Tree:
             if target not in directories:
                 _cover(target, null)
             os.close(target)
-        for path in READ_ONLY:
-            self._make_read_only(path)
 
     def _find(self, path: str) -> int | None:
         try:
@@ -186,13 +189,14 @@ class Tree:
         except KernelError:
             return None
 
-    def _make_read_only(self, path: str) -> None:
+    def make_read_only(self, path: str, attributes: int = 0) -> None:
+        """Take from everybody the right to change something and what is mounted below it, if it is there."""
         target = self._find(path)
         if target is None:
             return
         try:
-            clone = mounts.clone_tree(target, "")
-            mounts.set_attributes(clone, _NO_PROGRAMS | mounts.ATTR_RDONLY)
+            clone = mounts.clone_tree(target, "", recursive=True)
+            mounts.set_attributes(clone, attributes | mounts.ATTR_RDONLY, recursive=True)
             mounts.attach(clone, target)
             os.close(clone)
         finally:

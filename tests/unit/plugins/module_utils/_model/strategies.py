@@ -75,6 +75,8 @@ privileges = st.fixed_dictionaries(
         "drop": st.just(["CAP_CHOWN", "kill"]),
         "no_new_privileges": st.booleans(),
         "seccomp": st.sampled_from(["default", "none"]),
+        "masked_paths": st.just(["/srv//secret/"]),
+        "read_only_paths": st.just(["/usr"]),
         "user_namespace": st.sampled_from([True, {"base": 1 << 20}, {"base": 1 << 21, "size": 131072}]),
         "devices": st.sampled_from([["none"], ["/dev/fuse"], ["minimal", {"path": "/dev/kvm", "access": "r"}]]),
     },

@@ -92,6 +92,16 @@ def test_what_fits_together_is_accepted(raw):
         ({"hooks": [{"stage": "prestart", "command": ["x"]}]}, "hooks[0].command[0]: is not an absolute path"),
         ({"caps": {"keep": ["NET_RAW"], "drop": ["NET_RAW"]}}, "caps.keep[0]: NET_RAW is also in caps.drop"),
         ({"caps": {"user_namespace": False}}, "caps.user_namespace: "),
+        (
+            {"caps": {"read_only_paths": ["/usr", "/etc"]}},
+            "caps.read_only_paths[1]: each start writes /etc/hostname, /etc/hosts and /etc/resolv.conf; name what else",
+        ),
+        ({"caps": {"masked_paths": ["/etc/hosts"]}}, "caps.masked_paths[0]: each start writes /etc/hosts; name"),
+        ({"caps": {"masked_paths": ["/"]}}, "caps.masked_paths[0]: no jail runs without /; name what is below it"),
+        (
+            {"caps": {"profile": "vps", "read_only_paths": ["/srv", "/proc/sys"]}},
+            "caps.read_only_paths[1]: the profile vps mounts what /proc/sys is in itself",
+        ),
         ({"caps": {"devices": ["minimal", "none"]}}, "caps.devices[1]: none is a second profile; say one"),
         ({"caps": {"devices": ["/dev/null"]}}, "caps.devices[0].path: /dev/null is the engine's own"),
         ({"caps": {"devices": ["/dev/pts/0"]}}, "caps.devices[0].path: /dev/pts/0 is the engine's own"),
