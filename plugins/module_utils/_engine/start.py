@@ -48,8 +48,10 @@ class Starting:
         status.clear_remains(self.name, phase="failed", message=str(error))
 
 
-def begin(name: str, *, restarts: int = 0) -> Starting:
+def begin(name: str, *, restarts: int = 0, trial: Mapping[str, Any] | None = None) -> Starting:
     """Begin the start of a jail from its document on disk. Callers hold its lock; its namespaces are pinned.
+
+    A ``trial`` is an effective document to start it from for once. Nobody is to start it again when it ends.
 
     The record comes before everything that it speaks of, so that whoever finds it after a crash knows what to clear.
     EngineError and KernelError leave nothing behind but the record.
@@ -58,10 +60,14 @@ def begin(name: str, *, restarts: int = 0) -> Starting:
     allocation = allocations.find(name)
     if document is None or allocation is None:
         raise EngineError(name, "is not defined", remedy="define it with the jail module first")
-    full = effective(document)
+    full = effective(document) if trial is None else trial
     status.clear_remains(name)
     state = RuntimeState(
-        phase="starting", boot_id=store.boot_id(), instance=store.new_instance(), goal="running", restarts=restarts
+        phase="starting",
+        boot_id=store.boot_id(),
+        instance=store.new_instance(),
+        goal="running" if trial is None else "stopped",
+        restarts=restarts,
     )
     store.write_state(name, state)
     try:

@@ -17,7 +17,8 @@ _WORD, _DOUBLE, _PACKET_WORD = 0x61, 0x79, 0x20
 _STORE_HALF, _STORE_WORD = 0x6B, 0x63
 _MOVE, _MOVE_WORD, _COPY, _ADD, _AND_WORD = 0xB7, 0xB4, 0xBF, 0x07, 0x54
 _JUMP, _CALL, _EXIT = 0x05, 0x85, 0x95
-_EQUAL_WORD, _NOT_EQUAL_WORD, _EQUAL = 0x16, 0x56, 0x15
+_EQUAL_WORD, _NOT_EQUAL_WORD, _EQUAL, _AT_LEAST = 0x16, 0x56, 0x15, 0x35
+_WIDE, _REST_OF_WIDE, _MAP_BY_DESCRIPTOR = 0x18, 0x00, 1
 _INSTRUCTION = struct.Struct("=BBhi")
 
 
@@ -77,6 +78,11 @@ class Assembler:
         """Register = the 64 bits that a pointer and an offset lead to."""
         self._append(_DOUBLE, target=target, source=base, offset=offset)
 
+    def load_map(self, target: int, fd: int) -> None:
+        """Register = pointer to the map of a descriptor: an instruction with a place for 64 bits, which takes two."""
+        self._append(_WIDE, target=target, source=_MAP_BY_DESCRIPTOR, value=fd)
+        self._append(_REST_OF_WIDE)
+
     def load_packet(self, offset: int) -> None:
         """R0 = the 32 bits of the packet at an offset, in the host's byte order; R6 has to hold the context.
 
@@ -100,6 +106,10 @@ class Assembler:
 
     def jump_if_other(self, register: int, value: int, label: Label) -> None:
         self._append(_NOT_EQUAL_WORD, target=register, value=value, jump=label)
+
+    def jump_if_at_least(self, register: int, value: int, label: Label) -> None:
+        """Compares all 64 bits, without a sign."""
+        self._append(_AT_LEAST, target=register, value=value, jump=label)
 
     def jump_if_null(self, register: int, label: Label) -> None:
         """Compares all 64 bits, as the verifier wants it of a pointer."""

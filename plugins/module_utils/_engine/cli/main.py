@@ -80,6 +80,8 @@ def _function(command: str) -> Callable[[list[str]], int]:
         from .vserver_stat import COMMANDS
     elif command == "chbind":
         from .bind import COMMANDS
+    elif command == "learn":
+        from .learn import COMMANDS
     elif command == "chcontext":
         from .context import COMMANDS
     elif command == "reducecap":

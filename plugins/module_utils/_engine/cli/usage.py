@@ -31,6 +31,10 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
                            can start the jail meanwhile
        --report WORD       print WORD and its status as the last line of the error output, and exit with 0
   enter NAME               a login shell in a jail
+  learn [--time SECONDS] [--json] NAME [-- COMMAND...]
+                           find the smallest privileges under which a jail works, and print them as YAML; it is started
+                           several times for that, and at last as before
+       --time SECONDS      watch it so long (30), or try for so long until COMMAND, run in it, succeeds (10)
   logs [--follow] NAME     what a jail's command has printed
   verify NAME...           attack running jails from inside, and compare with what their documents say
        --only ATTACK,...   only these attacks

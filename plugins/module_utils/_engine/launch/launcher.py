@@ -103,16 +103,21 @@ class Launch:
 
 def launch(recipe: Recipe, output: int) -> Launched:
     """Start a jail and wait until its program runs."""
-    start = Launch(recipe, output)
+    return complete(Launch(recipe, output))
+
+
+def complete(start: Launch) -> Launched:
+    """Wait until the program of a start under way runs; one that comes to nothing leaves no process."""
+    name = start.recipe.name
     try:
         while True:
             ready, _unused, _unused = select.select([start.fd], [], [], max(0.0, start.deadline - time.monotonic()))
             if not ready:
-                raise EngineError(recipe.name, f"the start did not end within {DEADLINE_SECONDS:.0f} seconds")
+                raise EngineError(name, f"the start did not end within {DEADLINE_SECONDS:.0f} seconds")
             launched = start.advance()
             if launched:
                 return launched
     except KernelError as error:
-        raise EngineError(recipe.name, str(error)) from error
+        raise EngineError(name, str(error)) from error
     finally:
         start.close()
