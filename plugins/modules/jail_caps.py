@@ -164,7 +164,8 @@ options:
         attack. No harm is done where one succeeds.
       - The task fails when an attack works that the jail's document forbids. That is also so for a jail that still runs
         with other privileges, because it waits for a restart. A jail that does not run cannot be attacked, which is a
-        failure as well. What does not work although the document allows it is a warning.
+        failure as well. What does not work although the document allows it is a warning, and so is an attack that was
+        killed.
       - In check mode nothing is tried.
     type: bool
     default: false
@@ -321,7 +322,8 @@ verify:
       sample: web1
     verdict:
       description:
-        - V(ok), V(breach) (it works and must not), V(too tight) (it does not work and should) or V(skipped).
+        - V(ok), V(breach) (it works and must not), V(too tight) (it does not work and should), V(lost) (it could not
+          tell, as it was killed) or V(skipped).
       type: str
       sample: ok
     expected:
@@ -388,12 +390,13 @@ def manage(module: AnsibleModule) -> dict[str, Any]:
 def _verified(module: AnsibleModule, jail: str, result: dict[str, Any]) -> dict[str, Any]:
     """The result with the proof; the end of the task where there is none."""
     from ..module_utils._engine.verify.results import as_objects, breaches
-    from ..module_utils._engine.verify.verification import TOO_TIGHT, verify
+    from ..module_utils._engine.verify.verification import LOST, TOO_TIGHT, verify
 
     findings = verify(jail)
     for finding in findings:
-        if finding.verdict == TOO_TIGHT:
-            module.warn(f"jail {jail}: {finding.attack} does not work, although {finding.policy}: {finding.why}")
+        if finding.verdict in (TOO_TIGHT, LOST):
+            expected = f"is expected to be {finding.expected} ({finding.policy})"
+            module.warn(f"jail {jail}: attack {finding.attack} {expected}, and is {finding.verdict}: {finding.why}")
     result = {**result, "verify": as_objects(findings)}
     if broken := [finding.attack for finding in breaches(findings)]:
         remedy = "it waits for a restart" if result["restart_required"] else "its document forbids that"

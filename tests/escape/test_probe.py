@@ -48,7 +48,7 @@ ON_THE_HOST = """
     read_keys_of_others share_memory_within share_semaphores_within share_message_queues_within
     connect_to_loopback_of_the_host connect_to_abstract_sockets see_sockets_of_others bind_addresses_of_the_host
     bind_freely bind_low_ports send_from_addresses_of_the_host
-    raise_our_priority become_a_real_time_process put_our_disk_traffic_first
+    raise_our_priority put_our_disk_traffic_first
 """.split()
 
 # Likewise, and in a network of its own: these change it.

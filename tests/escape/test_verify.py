@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,15 +85,16 @@ def _on_the_host() -> list[str]:
 def test_a_jail_of_each_profile_and_network_keeps_to_its_document(outside: Outside, link: str, profile: str) -> None:
     with outside.prisoner(f"verify-{profile}", **_JAILS[profile]) as jail:
         before = _on_the_host()
-        inside = sorted(jail.script("ls -A / /dev/shm; ls /proc | grep -c '^[0-9]'").split())
+        inside, processes = jail.script("ls -A / /dev/shm"), jails.processes_of(jail.name)
         status, findings = _verify(jail)
         assert {name: row for name, row in findings.items() if row["verdict"] not in ("ok", "skipped")} == {}
         assert status == 0
         assert findings.keys() == ATTACKS.keys()
         assert {name for name, row in findings.items() if row["verdict"] == "skipped"} <= _SKIPPED
         assert _on_the_host() == before
+        assert jail.script("ls -A / /dev/shm") == inside
         if profile != "vps":  # whose own processes come and go
-            assert sorted(jail.script("ls -A / /dev/shm; ls /proc | grep -c '^[0-9]'").split()) == inside
+            jails.wait_until(lambda: jails.processes_of(jail.name) == processes, what="its processes to be its own")
 
 
 def test_what_a_document_allows_works_and_what_it_forbids_is_a_breach(outside: Outside, tmp_path: Path) -> None:
@@ -124,6 +126,18 @@ def test_what_a_document_allows_works_and_what_it_forbids_is_a_breach(outside: O
         jail.converge(caps={"allow": ["raw_sockets", "set_hostname"]}, part="caps")
         status, findings = _verify(jail, "--only", "rename_the_jail,open_raw_sockets")
         assert (status, findings["rename_the_jail"]["verdict"]) == (1, "too tight")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_interrupts_it_finds_nothing_left_behind(app: Prisoner, number: int) -> None:
+    before, inside = _on_the_host(), app.script("ls -A / /dev/shm")
+    command = jails.jailctl_command("verify", app.name)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as running:
+        jails.wait_until(lambda: app.script("ls -A /dev/shm") and _on_the_host() != before, what="the first attacks")
+        os.killpg(running.pid, number)
+        assert running.wait(30) == 130
+    assert _on_the_host() == before
+    assert app.script("ls -A / /dev/shm") == inside
 
 
 def test_a_jail_needs_nothing_of_its_own_to_be_verified(outside: Outside) -> None:

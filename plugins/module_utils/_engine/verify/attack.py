@@ -54,10 +54,14 @@ class Attack(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of an attack: ``allowed``, or none where it could not be tried or came to no end, and why."""
+    """What became of an attack: ``allowed``, or none where it could not be tried, and why.
+
+    ``lost``: whoever tried it was killed or came to no end, and could not tell.
+    """
 
     allowed: bool | None
     why: Any = ""
+    lost: bool = False
 
 
 class Refused(Exception):

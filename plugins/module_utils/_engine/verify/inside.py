@@ -68,11 +68,11 @@ def _read(jail: str, reader: int, expected: int) -> Iterator[tuple[str, Outcome]
             raise EngineError(jail, "ended before all attacks were tried", remedy="jailctl status")
         *lines, waiting = (waiting + data).split(b"\n")
         for line in lines:
-            name, allowed, why = json.loads(line)
+            name, outcome = json.loads(line)
             if name is None:
-                raise EngineError(jail, why)
+                raise EngineError(jail, Outcome(*outcome).why)
             expected -= 1
-            yield name, Outcome(allowed, why)
+            yield name, Outcome(*outcome)
 
 
 def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int) -> None:
@@ -81,9 +81,10 @@ def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int) 
         for fd in range(3):
             with contextlib.suppress(OSError):
                 os.close(fd)
-        # Told to go we go by way of what has to be cleared away.
         join(target, {writer})
+        # Told to go we go by way of what has to be cleared away; from a terminal it is our parent who is told.
         signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.environ.clear()
         for number in range(3):
             _occupy(number)
@@ -110,7 +111,7 @@ def _occupy(number: int) -> None:
 
 
 def _say(writer: int, name: str | None, outcome: Outcome) -> None:
-    os.write(writer, json.dumps([name, outcome.allowed, outcome.why], default=str).encode() + b"\n")
+    os.write(writer, json.dumps([name, outcome], default=str).encode() + b"\n")
 
 
 @contextlib.contextmanager
@@ -177,7 +178,7 @@ def _attempt(tried: Attack, facts: Facts, ceiling: Ceiling) -> Outcome:
         return Outcome(*json.loads(answer))
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _KILLED:
         return Outcome(False, signal.Signals(os.WTERMSIG(status)).name)
-    return Outcome(None, f"no end in {_SECONDS:.0f} s, or killed by somebody")
+    return Outcome(None, f"killed by somebody, or no end in {_SECONDS:.0f} s", lost=True)
 
 
 def _answer(reader: int) -> bytes:
@@ -197,6 +198,7 @@ def _be_the_attacker(tried: Attack, facts: Facts, ceiling: Ceiling, writer: int)
     """As a command becomes what it is (enter), up to its exec; it never returns."""
     try:
         processes.set_undumpable()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
         processes.close_descriptors({writer})
         processes.join_new_keyring()
@@ -204,6 +206,7 @@ def _be_the_attacker(tried: Attack, facts: Facts, ceiling: Ceiling, writer: int)
         if ceiling.securebits & _NOROOT:
             # What exec would have done: root is nobody special.
             capabilities.set_capabilities(permitted=(), effective=())
+        processes.set_parent_death_signal(signal.SIGKILL)
         outcome = try_it(tried, facts)
         os.write(writer, json.dumps(outcome, default=str).encode() + b"\n")
     except Exception as error:

@@ -15,7 +15,7 @@ import stat
 from .attack import Facts, Missing, Refused, any_of_these, attack
 from .calls import can_write
 from .expectations import never, own_formats, own_sysctls
-from .mounts import mount_and_away
+from .mounts import file_systems, mount_and_away
 
 _NO = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EIO})
 
@@ -85,6 +85,8 @@ def pull_the_emergency_brake(facts: Facts) -> None:
 @attack(own_formats, errno.ENODEV, errno.ENOENT)
 def register_a_program_format(facts: Facts) -> None:
     """Formats of programs of our own: binfmt_misc, which user namespaces have since Linux 6.7."""
+    if "binfmt_misc" not in file_systems():
+        raise Missing("this kernel has no binfmt_misc yet")
     mount_and_away(facts, "none", "formats", "binfmt_misc")
 
 

@@ -47,6 +47,15 @@ _OF_THE_HOST = frozenset(
 )
 
 
+_ON_DISKS = frozenset({"ext4", "xfs", "btrfs", "vfat", "squashfs"})
+
+
+def file_systems() -> set[str]:
+    """Those that the kernel has; it would load a module for any other that we name."""
+    with open("/proc/filesystems") as file:
+        return {line.split()[-1] for line in file}
+
+
 def empty_directory(facts: Facts, name: str) -> str:
     """A directory of our own to mount on."""
     path = f"{facts['scratch']}/{name}"
@@ -120,9 +129,7 @@ def make_a_named_hierarchy(facts: Facts) -> None:
 @attack(never)
 def mount_what_belongs_to_the_host(facts: Facts) -> list[str]:
     """Every file system of the kernel's that is the machine's, or that believes what is on a disk."""
-    with open("/proc/filesystems") as file:
-        # What is not registered yet would have a module loaded for it.
-        kinds = sorted({line.split()[-1] for line in file} & _OF_THE_HOST)
+    kinds = sorted(file_systems() & _OF_THE_HOST)
     refusals = _NOT_THERE | {errno.EINVAL, errno.ENOTBLK}
     return any_of_these(kinds, lambda kind: mount_and_away(facts, "none", "host", kind), refusals)
 
@@ -130,10 +137,13 @@ def mount_what_belongs_to_the_host(facts: Facts) -> list[str]:
 @attack(never, errno.ENOENT, errno.ENXIO, errno.ENOTBLK, errno.ENODEV)
 def mount_a_disk(facts: Facts) -> None:
     """The disk that the host's root is on."""
+    kinds = sorted(file_systems() & _ON_DISKS)
+    if not kinds:
+        raise Missing("this kernel has no file system for disks yet")
     path = f"{facts['scratch']}/disk"
     with contextlib.suppress(OSError):
         os.mknod(path, stat.S_IFBLK | 0o600, os.makedev(*facts["disk"]))
-    mount_and_away(facts, path, "disk-mount", "ext4", READ_ONLY)
+    mount_and_away(facts, path, "disk-mount", kinds[0], READ_ONLY)
 
 
 @attack(mounting)

@@ -70,13 +70,13 @@ def open_raw_sockets(facts: Facts) -> list[str]:
     )
 
 
-@attack(unfiltered)
+@attack(loads_modules)
 def reach_the_hypervisor(facts: Facts) -> None:
     """A socket to the hypervisor, which has no namespaces (vsock(7)); connected to nobody."""
     _open(_AF_VSOCK, socket.SOCK_STREAM)
 
 
-@attack(unfiltered)
+@attack(loads_modules)
 def use_the_kernels_cryptography(facts: Facts) -> None:
     """A socket to the kernel's cryptography (AF_ALG), whose modules are loaded for whoever asks."""
     _open(_AF_ALG, socket.SOCK_SEQPACKET)

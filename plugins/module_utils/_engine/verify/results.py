@@ -13,13 +13,13 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from .expectations import WORKS
-from .verification import BREACH, OK, SKIPPED, TOO_TIGHT, Finding
+from .verification import BREACH, LOST, OK, SKIPPED, TOO_TIGHT, Finding
 
-_FAILED = (BREACH, TOO_TIGHT)
+_FAILED = (BREACH, TOO_TIGHT, LOST)
 
 
 def is_green(findings: Iterable[Finding]) -> bool:
-    """Whether every attack that could be tried came to what the policy says."""
+    """Whether every attack that could be tried came to what the policy says, and lived to tell."""
     return not any(finding.verdict in _FAILED for finding in findings)
 
 
@@ -58,7 +58,7 @@ def _shortened(text: str) -> str:
 def summary(findings: Sequence[Finding]) -> str:
     """``web1: 187 attacks, 182 ok, 5 skipped``, with what went wrong said first."""
     count = Counter(finding.verdict for finding in findings)
-    parts = [f"{count[verdict]} {verdict}" for verdict in (BREACH, TOO_TIGHT, OK, SKIPPED) if count[verdict]]
+    parts = [f"{count[verdict]} {verdict}" for verdict in (*_FAILED, OK, SKIPPED) if count[verdict]]
     return f"{findings[0].jail}: {len(findings)} attacks, {', '.join(parts)}" if findings else "nothing was tried"
 
 

@@ -21,7 +21,7 @@ from .catalogue import ATTACKS
 from .expectations import DENIED, EITHER, UNTRIED, WORKS, Expected, Policy, policy_of
 from .inside import carry_out
 
-OK, BREACH, TOO_TIGHT, SKIPPED = "ok", "breach", "too tight", "skipped"
+OK, BREACH, TOO_TIGHT, SKIPPED, LOST = "ok", "breach", "too tight", "skipped", "lost"
 _GATEWAY = "169.254.1.1"
 _RECEIVED_AT = {"vnet": _GATEWAY, "none": _GATEWAY, "shared": "127.0.0.1", "host": "127.0.0.1"}
 
@@ -132,7 +132,7 @@ def _finding(jail: str, tried: Attack, expected: Expected, outcome: Outcome) -> 
         jail=jail,
         kind=tried.kind,
         attack=tried.name,
-        verdict=_verdict(expected.outcome, said),
+        verdict=LOST if outcome.lost else _verdict(expected.outcome, said),
         expected=expected.outcome,
         policy=expected.why,
         outcome=said,
