@@ -121,8 +121,13 @@ class _Search:
 
     def run(self, seen: Seen | None) -> Learned:
         used, calls = self._used(seen)
-        self.say(f"used: {_list(used)}" if seen else f"the kernel does not tell what is used; it has {_list(used)}")
-        strict = bool(seen) and not calls & STRICT
+        self.say(
+            f"used: {_list(used)}"
+            if seen is not None
+            else f"the kernel does not tell what is used; it has {_list(used)}"
+        )
+        held = privileges_of(self.document)
+        strict = seen is not None and held.seccomp == "default" and not calls & STRICT
         if strict and self._works(used, "with these and the strict filter", strict=True):
             pass
         elif self._works(used, "with these"):
@@ -138,9 +143,9 @@ class _Search:
         for capability in sorted(used):
             if self._works(used - {capability}, f"without {capability}", strict=strict):
                 used -= {capability}
-        if not strict and not seen:
+        if seen is None and held.seccomp == "default":
             strict = self._works(used, "with the strict filter", strict=True)
-        bars = privileges_of(self.document).no_new_privileges or self._works(
+        bars = held.no_new_privileges or self._works(
             used, "with no_new_privileges", strict=strict, no_new_privileges=True
         )
         return Learned(self._section(used, strict=strict, no_new_privileges=bars), True)

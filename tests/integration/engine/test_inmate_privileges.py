@@ -118,6 +118,8 @@ def test_namespaces_of_its_own_making_are_no_drift(nothing_left: None) -> None:
         assert "SYS_TIME" in nested["capabilities"]["effective"]
         assert nested["namespaces"]["user"] != os.stat(f"/proc/{it.pid}/ns/user").st_ino
         assert privileges(it)["drift"] == []
+        (shown,) = jailctl("ps", "--privileges", "--pid", str(it.pid), check=True).stdout.splitlines()[1:]
+        assert f" ceiling ({len(privileges(it)['capabilities'])}) " in shown
 
 
 def test_a_jail_that_does_not_run_has_nothing_to_show(nothing_left: None) -> None:

@@ -28,6 +28,7 @@ _INTERVAL = 2.0
 # The first look of --once has nothing to compare with; this is as long as it waits for the second.
 _SHORT = 0.5
 _CLEAR = "\033[H\033[2J"
+_MOST_NAMES = 12
 _TOP = ("name", "state", "cpu%", "memory", "limit", "mem%", "pids", "pids_limit")
 _PRIVILEGES = ("name", "pid", "jail_pid", "user", "capabilities", "seccomp", "no_new_privileges", "drift", "command")
 _PS = ("name", "pid", "jail_pid", "user", "uid", "state", "cpu", "memory", "command")
@@ -72,14 +73,19 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _powers(row: dict[str, Any]) -> dict[str, Any]:
-    """What a process can use at once, its effective set; ``all`` if it has as much as we, the host's root."""
-    held = row["capabilities"]["effective"]
-    ours = map(name_of, read_sets(os.getpid()).permitted)
     words = {
-        "capabilities": "all" if set(held).issuperset(ours) else held,
+        "capabilities": _usable(row["capabilities"]),
         "no_new_privileges": "yes" if row["no_new_privileges"] else "no",
     }
     return {**row, **words, "drift": "; ".join(row["drift"])}
+
+
+def _usable(sets: dict[str, list[str]]) -> list[str] | str:
+    """What a process can use at once, its effective set: by name, or in a word where the names would fill lines."""
+    held = sets["effective"]
+    if set(held).issuperset(map(name_of, read_sets(os.getpid()).permitted)):
+        return "all"
+    return f"ceiling ({len(held)})" if held == sets["bounding"] and len(held) > _MOST_NAMES else held
 
 
 def _top(words: list[str]) -> int:
