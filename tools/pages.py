@@ -34,8 +34,8 @@ def main(name: str, tables: Mapping[str, Callable[[], Iterable[str]]]) -> int:
 def _put(text: str, mark: str, lines: Iterable[str]) -> str:
     """The text with other lines between the two marks of a name."""
     begin, end = _BEGIN.format(mark), _END.format(mark)
-    before, _, rest = text.partition(begin)
-    _, _, after = rest.partition(end)
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
     return "\n".join([before + begin, "", *lines, "", end + after])
 
 

@@ -44,8 +44,7 @@ def test_a_command_does_not_get_the_keys_of_who_runs_jailctl(weak: Prisoner) -> 
     inside = jails.jailctl_command("exec", weak.name, "--", "python3", "/probe")
     script = (
         f"import sys, json, subprocess; sys.path.insert(0, {str(PROBE)!r})\n"
-        "import engine\n"
-        "from module_utils._engine.verify.bait import Bait\n"
+        "from engine import Bait\n"
         "with Bait(own_addresses=[], root=0) as bait:\n"
         "    assert bait.facts['strangers'][0]['key'], 'no key could be made'\n"
         "    request = json.dumps({'attacks': ['read_keys_of_others'], 'facts': bait.facts})\n"

@@ -18,9 +18,7 @@ import shutil
 import sys
 import tempfile
 
-import engine  # noqa: F401
-from module_utils._engine.verify.attack import Attack, Outcome, try_it
-from module_utils._engine.verify.catalogue import ATTACKS
+from engine import ATTACKS, Attack, Outcome, try_it
 
 
 def main() -> None:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 import sys
 
-import engine  # noqa: F401
-from module_utils._engine.verify.bait import Bait
+from engine import Bait
 
 if __name__ == "__main__":
     with Bait(own_addresses=[], root=0) as bait:
