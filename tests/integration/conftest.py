@@ -37,6 +37,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 # Whole fleets, and playbooks that build and move what stands on them.
 THOROUGH = (
+    "engine/test_learn_nginx.py",
     "fleet/test_jails_as_hosts.py",
     "fleet/test_moves.py",
     "fleet/test_new_host.py",
