@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from .attack import Facts, Missing, Refused, any_of_these, attack
 from .calls import can_write
@@ -99,26 +100,35 @@ def register_a_program_format_of_the_host(facts: Facts) -> None:
 @attack(never)
 def find_anything_writable(facts: Facts) -> list[str]:
     """Every file of /proc and /sys but those of processes: which of them open for writing and are not our own?"""
-    found = []
-    for top in ("/proc", "/sys"):
-        for directory, names, files in os.walk(top):
-            if directory == "/proc":
-                names[:] = [name for name in names if not name.isdigit() and name not in ("self", "thread-self")]
-            for name in files:
-                path = f"{directory}/{name}"
-                if not path.startswith(tuple(facts["own_files"])) and _opens(path):
-                    found.append(path)
+    own = tuple(facts["own_files"])
+    found = sorted(path for path in _files_of_the_kernel() if not path.startswith(own) and _opens(path))
     if not found:
         raise Refused("nothing")
-    return sorted(found)
+    return found
+
+
+def _files_of_the_kernel() -> Iterator[str]:
+    """Plain files of /proc and /sys, but those of processes."""
+    pending = ["/proc", "/sys"]
+    while pending:
+        directory = pending.pop()
+        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    yield entry.path
+                elif entry.is_dir(follow_symlinks=False) and not (directory == "/proc" and entry.name.isdigit()):
+                    pending.append(entry.path)
 
 
 def _opens(path: str) -> bool:
-    with contextlib.suppress(OSError):
-        if stat.S_ISREG(os.lstat(path).st_mode):
-            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-            return True
+    with contextlib.suppress(OSError), open(path, "wb", buffering=0, opener=_without_waiting) as file:
+        # What lists a file does not know of the mask that covers it, a device.
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     return False
+
+
+def _without_waiting(path: str, _unused: int) -> int:
+    return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
 
 
 @attack(own_sysctls)
