@@ -153,10 +153,16 @@ def test_a_task_that_verifies_fails_for_a_jail_that_may_more_than_its_document_s
 def test_a_live_change_and_one_that_waits(playbooks: Playbooks) -> None:
     with jail(NAME, command=["sleep", "1000"]) as it:
         pid = it.pid
-        (done,) = playbooks.quads(task("jail", name=NAME, state="started", limits={"pids": 33}, labels={"a": "b"}))
+        done, devices = playbooks.quads(
+            task("jail", name=NAME, state="started", limits={"pids": 33}, labels={"a": "b"}),
+            task("jail_caps", jail=NAME, devices=["none", {"path": "/dev/other", "source": "/dev/zero"}]),
+        )
         assert (done["restart_required"], it.pid) == (False, pid)
         assert done["diff"]["after"]["limits"] == {"pids": 33}
         assert "limits" not in done["diff"]["before"]
+        assert (devices["restart_required"], it.pid) == (False, pid)
+        assert {line["item"]: line["verdict"] for line in devices["report"]}["devices"] == "enforced"
+        assert it.script("ls /dev/null /dev/other; ls /dev/zero || true").split() == ["/dev/null", "/dev/other"]
         rename = task("jail", name=NAME, hostname="other")
         waiting, again = playbooks.run(rename, rename)
         assert (waiting["changed"], waiting["restart_required"], again["changed"]) == (True, True, False)
@@ -282,6 +288,8 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("jail", {"name": NAME, "state": "started"}, "rootfs", "no root file system"),
     ("jail_ip", {"jail": NAME, "mode": "vnet", "addresses": ["10.23.0.0/16"]}, "ip.addresses[0]", "10.23.0.0/16"),
     ("jail_caps", {"jail": NAME, "keep": ["SYS_EVERYTHING"]}, "caps.keep[0]", "SYS_EVERYTHING"),
+    ("jail_caps", {"jail": NAME, "devices": ["/dev/no-such"]}, "caps.devices[0].path", "/dev/no-such"),
+    ("jail_caps", {"jail": NAME, "user_namespace": {"base": 7}}, "caps.user_namespace.base", "7 is not accepted"),
     ("jail_rootfs", {"jail": NAME, "source": {"template": "eng-nope"}}, "rootfs.source.template", "eng-nope"),
     ("jail_rootfs", {"jail": NAME, "source": {"archive": {"path": "/no/such.tar"}}}, "archive", "/no/such.tar"),
     ("jail_rootfs", {"jail": NAME, "source": {"template": "a", "empty": True}}, "rootfs.source", "exactly one"),
