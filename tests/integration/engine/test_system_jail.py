@@ -16,6 +16,8 @@ from ansible_collections.hosting.jails.tests.integration.jails import Jail, jail
 
 pytestmark = pytest.mark.usefixtures("template", "nothing_left")
 
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
 
 @pytest.fixture(scope="module")
 def system(template: str, nothing_left: None) -> Iterator[Jail]:
@@ -100,12 +102,15 @@ def test_it_stops_by_its_own_shutdown() -> None:
         assert not it.cgroup.exists()
 
 
-def test_it_boots_again_on_its_own_files() -> None:
+def test_it_boots_again_on_its_own_files_and_as_another_boot() -> None:
     with jail("eng-sys2", init="system") as it:
         wait_until(lambda: booted(it) in ("running", "degraded"), timeout=30)
-        identity = it.output("cat", "/etc/machine-id")
+        identity, boot = it.output("cat", "/etc/machine-id"), it.output("cat", BOOT_ID)
         assert len(identity.strip()) == 32
         it.converge(state="restarted")
         wait_until(lambda: booted(it) in ("running", "degraded"), timeout=30)
         assert it.output("cat", "/etc/machine-id") == identity
+        boots = {boot, it.output("cat", BOOT_ID), Path(BOOT_ID).read_text()}
+        assert sorted(map(len, boots)) == [37, 37, 37]
+        assert it.run("sh", "-c", f"echo x > {BOOT_ID}").returncode != 0
         assert os.stat(f"/proc/{it.pid}").st_uid >= 524288

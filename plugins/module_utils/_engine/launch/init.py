@@ -11,7 +11,7 @@ import signal
 from ..._kernel import mounts, namespaces, paths, processes
 from ..ceiling import impose
 from ..errors import blaming
-from . import accounts, programs, reaper
+from . import accounts, distribution, programs, reaper
 from .programs import PATH
 from .recipe import Recipe
 from .root import attach_mounts, cover_paths
@@ -121,9 +121,7 @@ def _write_files(recipe: Recipe) -> None:
         with blaming("ip.dns"):
             _replace(path, text)
     if recipe.init == "system":
-        # getty on a console that is a log would be restarted for ever (CONTAINER_INTERFACE of systemd).
-        os.makedirs("/run/systemd/system", exist_ok=True)
-        os.symlink("/dev/null", "/run/systemd/system/console-getty.service")
+        distribution.prepare()
 
 
 def _replace(path: str, text: str) -> None:
