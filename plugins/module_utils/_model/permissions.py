@@ -33,7 +33,7 @@ class Permission(NamedTuple):
 
 _MOUNT = "the kernel decides which file systems a user namespace mounts, and a filter cannot tell them apart"
 _NO_SUCH = "Linux knows no such thing"
-_BY_FUSE = "give the jail the device instead, as in devices: [/dev/fuse]"
+_BY_FUSE = "give the jail the device and allow mount, as in devices: [/dev/fuse]"
 _BY_KVM = "give the jail the device instead, as in devices: [/dev/kvm]"
 
 

@@ -108,6 +108,36 @@ def test_a_disk_that_a_whole_distribution_makes_a_node_of_does_not_open() -> Non
         assert it.run("sh", "-c", "test -e /mnt/disk && head -c 1 /mnt/disk").returncode != 0
 
 
+# What each is good for: mount(2) of a file system of one's own, TUNSETIFF, KVM_GET_API_VERSION.
+USES = {
+    "/dev/fuse": "fd = os.open('/dev/fuse', os.O_RDWR)\n"
+    "options = b'fd=%d,rootmode=40000,user_id=0,group_id=0' % fd\n"
+    "raise SystemExit(ctypes.CDLL(None).mount(b'x', b'/mnt', b'fuse', 0, options))",
+    "/dev/net/tun": "fd = os.open('/dev/net/tun', os.O_RDWR)\n"
+    "fcntl.ioctl(fd, 0x400454CA, struct.pack('16sH22x', b'tun7', 1))\n"
+    "raise SystemExit('tun7' not in os.listdir('/sys/class/net'))",
+    "/dev/kvm": "raise SystemExit(fcntl.ioctl(os.open('/dev/kvm', os.O_RDWR), 0xAE00) < 12)",
+}
+
+
+def _has_driver(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("caps", [{"profile": "vps"}, {"allow": ["mount", "routing"]}], ids=["vps", "service"])
+def test_the_usual_extras_are_of_use_in_a_jail(caps: dict[str, Any]) -> None:
+    there = [path for path in USES if _has_driver(path)]
+    network = {"mode": "vnet", "addresses": ["10.23.92.1/32"]}
+    with jail("eng-devices", caps={**caps, "devices": there}, ip=network) as it:
+        for path in there:
+            done = it.run("python3", "-c", f"import ctypes, fcntl, os, struct\n{USES[path]}")
+            assert done.returncode == 0, (path, done)
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_devices_come_and_go_while_a_jail_runs(profile: str) -> None:
     with jail("eng-devices", caps={"profile": profile}) as it:
