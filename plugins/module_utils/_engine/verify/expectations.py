@@ -217,6 +217,15 @@ def _by_renaming(policy: Policy) -> Expected:
 renaming = Rule("with `SYS_ADMIN` or `allow: [set_hostname]`", _by_renaming)
 
 
+def _by_rebooting(policy: Policy) -> Expected:
+    if not policy.is_system:
+        return Expected(DENIED, "the jail's pid namespace belongs to the host")
+    return capability("SYS_BOOT").decide(policy)
+
+
+rebooting = Rule("with `SYS_BOOT` in the profile `vps`", _by_rebooting)
+
+
 def _by_namespaces(policy: Policy) -> Expected:
     if not policy.filtered:
         return Expected(EITHER, "without our filter the kernel decides")

@@ -91,7 +91,8 @@ def _identity(path: str) -> list[int] | None:
 def open_layers_of_the_root(facts: Facts) -> list[str]:
     """The layers below our root, the template's among them, by the paths that /proc/self/mountinfo tells."""
     with open("/proc/self/mountinfo") as file:
-        options = [line.split()[-1] for line in file if " overlay " in line]
+        lines = [line.split() for line in file]
+    options = [words[-1] for words in lines if words[4] == "/" and "overlay" in words]
     words = [
         word.partition("=")[2] for line in options for word in line.split(",") if word.startswith(("lower", "upp"))
     ]

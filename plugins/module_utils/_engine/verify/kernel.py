@@ -18,7 +18,7 @@ from functools import partial
 
 from .attack import NOBODY, Facts, Missing, Refused, any_of, attack, past_permission
 from .calls import MACHINE, NUMBERS, call_number, syscall
-from .expectations import capability, gated, namespaces, never, renaming, stacking, unfiltered
+from .expectations import capability, gated, namespaces, never, rebooting, renaming, stacking, unfiltered
 
 _NAMESPACES = {
     "mnt": 0x20000,
@@ -147,7 +147,7 @@ def wake_the_machine(facts: Facts) -> None:
     os.close(syscall("timerfd_create", _BOOTTIME_ALARM, 0))
 
 
-@attack(capability("SYS_BOOT"))
+@attack(rebooting)
 def reboot(facts: Facts) -> None:
     """reboot(2), which ends the jail alone; with magic numbers that the kernel refuses once it has let us in."""
     past_permission(lambda: syscall("reboot", 1, 2, 3, None))
