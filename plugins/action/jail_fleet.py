@@ -20,7 +20,7 @@ from ansible.utils.vars import merge_hash
 from ..module_utils._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
 from ..module_utils._model.place import some
 from ..plugin_utils._fleet_calls import Call, OtherHosts, has_documents, own_call
-from ..plugin_utils._fleet_documents import parse_documents
+from ..plugin_utils._fleet_documents import names_of
 from ..plugin_utils._fleet_verdict import Fault, Verdict
 
 _MOST_SHOWN = 20
@@ -107,8 +107,7 @@ def _failure(faults: Sequence[Fault], host: str) -> dict[str, Any]:
 
 
 def _validated(call: Call) -> dict[str, Any]:
-    members, _errors = parse_documents(call.arguments)
-    rows = [{"name": member.name, "changed": False, "failed": False} for member in members]
+    rows = [{"name": name, "changed": False, "failed": False} for name in names_of(call.arguments)]
     summary = {"total": len(rows), "changed": 0, "failed": 0, "restart_required": 0, "purged": 0}
     return {"changed": False, "jails": rows, "summary": summary}
 

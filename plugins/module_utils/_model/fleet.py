@@ -19,7 +19,7 @@ from .options import DOCUMENT
 from .place import Place, shown
 from .ranges import expand_document
 from .scalars import parse_text
-from .shapes import is_empty, missing
+from .shapes import Record, is_empty, missing
 from .wanted import WANTED_STATES, refuse_unknown_word
 
 __all__ = ["LABEL", "Member", "across", "conflicts", "parse_fleet", "purge"]
@@ -81,9 +81,7 @@ class _Reader:
         name = parse_name(said["name"], place.at("name"))
         here = Place(name, place.path)
         state = _take_state(said, here) or self._state
-        for option in said:
-            if option not in DOCUMENT.names:  # merge() would take out an empty one without a word.
-                raise DOCUMENT.stranger(option, here)
+        _refuse_strangers(said, here)
         if state != "absent":
             said = merge(self._defaults, said)
             said["labels"] = self._labels(said.get("labels"), here.at("labels"))
@@ -99,6 +97,18 @@ class _Reader:
                 f"{shown(said)} is another fleet than that of the task, {shown(self._fleet)}", "leave it out"
             )
         return {**labels, LABEL: self._fleet}
+
+
+def _refuse_strangers(said: Mapping[str, Any], place: Place) -> None:
+    """Names that are no options, also in parts of the document: merge() would take out an empty one without a word."""
+    for name, value in said.items():
+        if name not in DOCUMENT.names:
+            raise DOCUMENT.stranger(name, place)
+        part = DOCUMENT.option(name).type
+        if isinstance(part, Record) and isinstance(value, Mapping):
+            for inner in value:
+                if inner not in part.names:
+                    raise part.stranger(inner, place.at(name))
 
 
 def _parse_fleet_name(fleet: Any) -> str:

@@ -267,7 +267,7 @@ def test_without_jsonschema_it_says_how_to_get_it(play: Play) -> None:
     hidden.mkdir(parents=True)
     (hidden / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'jsonschema'\")")
     play.environment["PYTHONPATH"] = str(hidden.parent)
-    results = play.validate(OWN)
+    results = play.validate([{"name": "web1", "limits": {"memory": "lots"}}])
     assert "No module named 'jsonschema'" in results["a"]["msg"], play.output
     assert "-m pip install jsonschema" in results["a"]["msg"]
 

@@ -98,6 +98,11 @@ def test_values_that_say_nothing_are_no_mistakes(entry):
     assert complaints([{"name": "web1", **entry}]) == []
 
 
+def test_a_wrong_name_in_a_part_is_a_mistake_whatever_it_says():
+    [complaint] = complaints([{"name": "web1", "ip": {"adresses": ""}}])
+    assert "jails[0].ip.adresses: there is no option of that name; did you mean addresses?" in str(complaint)
+
+
 @given(raw_documents(), raw_documents(with_rootfs=False))
 def test_the_schema_refuses_nothing_that_the_parser_takes(raw, defaults):
     assert shape_errors([{"name": "web1", **raw}], defaults) == []
