@@ -28,18 +28,19 @@ from .errors import EngineError
 from .launch.nodes import clone_nodes
 
 _SECONDS = 10
-_REMEDY = "restart the jail (apply: restart), which makes its /dev anew"
+_REMEDY = "remove that in the jail, or restart it (state: restarted), which makes its /dev anew"
 
 
 def change(document: Mapping[str, Any]) -> None:
     """Give a running jail the devices of an effective document, and take those that it had by another.
 
-    The control group comes last: as long as it is not held to the new devices, all of this is to be done again. What
-    a process of the jail has open stays open. EngineError names what the host does not have, or the jail's /dev that
-    nothing can be mounted in.
+    The control group comes first, for no jail is asked whether something may be taken from it, and last, to say that
+    the nodes are done. What a process of the jail has open stays open. EngineError names what the host does not have,
+    or what is in the way in the jail's /dev.
     """
     jail = document["name"]
     wanted = devices.resolve(document)
+    devices.hold(status.group(jail), document, wanted, before_nodes=True)
     started = effective(store.read_started(jail, document) or document)
     had = {entry["path"] for entry in started["caps"]["devices"] if not isinstance(entry, str)}
     had |= {device.path for device in _usual(started)}
@@ -92,7 +93,10 @@ def _change_nodes(change: NodeChange, init: int) -> bytes:
     namespaces.setns(init, namespaces.NEWUSER | namespaces.NEWNS)
     become(uid=0, gid=0, groups=[])
     processes.set_undumpable()
-    for path in (*change.unwanted, *nodes):
+    for path in change.unwanted:
+        if _is_device(path):
+            _clear(path)
+    for path in nodes:
         _clear(path)
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for path, node in nodes.items():
@@ -115,6 +119,15 @@ def _is_there(root: int, device: Device) -> bool:
         return False
     kind = stat.S_IFBLK if device.block else stat.S_IFCHR
     return (found.st_mode, found.st_rdev) == (kind | device.mode, os.makedev(device.major, device.minor))
+
+
+def _is_device(path: str) -> bool:
+    """What the jail has put in the place of a node is its own."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def _clear(path: str) -> None:

@@ -71,10 +71,17 @@ def _look_up(entry: Mapping[str, Any], path: str, jail: str) -> Device:
     )
 
 
-def hold(group: Cgroup, document: Mapping[str, Any], devices: tuple[Device, ...]) -> bool:
-    """Hold a jail's control group to its devices; whether that changed anything."""
+def hold(
+    group: Cgroup, document: Mapping[str, Any], devices: tuple[Device, ...], *, before_nodes: bool = False
+) -> bool:
+    """Hold a jail's control group to its devices; whether that changed anything.
+
+    With ``before_nodes`` it is not found to be held to them until that has been done once more.
+    """
     terminals = _has_terminals(document)
-    return hold_group(group, tuple(_rules(devices, terminals=terminals)), _identity(devices, terminals=terminals))
+    identity = _identity(devices, terminals=terminals)
+    rules = tuple(_rules(devices, terminals=terminals))
+    return hold_group(group, rules, identity[::-1] if before_nodes else identity)
 
 
 def observe(group: Cgroup, document: Mapping[str, Any]) -> bool | None:
@@ -95,7 +102,7 @@ def _has_terminals(document: Mapping[str, Any]) -> bool:
 
 
 def _identity(devices: tuple[Device, ...], *, terminals: bool) -> str:
-    """Of the nodes too: the control group comes last, and so tells that they are what they should be."""
+    """Of the nodes too: it is given when they are what they should be."""
     return sha256(repr((_GENERATION, terminals, *map(tuple, devices))).encode()).hexdigest()[:12]
 
 

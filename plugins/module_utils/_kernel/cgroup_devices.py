@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -59,7 +58,7 @@ def takes_programs() -> bool:
     return True
 
 
-def hold_group(group: Cgroup, rules: Collection[Rule], identity: str) -> bool:
+def hold_group(group: Cgroup, rules: tuple[Rule, ...], identity: str) -> bool:
     """Allow the processes of a group these devices and no others; whether anything changed.
 
     ``identity`` has up to 12 letters and digits and stands for the rules. Does nothing on a host that can do neither;
@@ -72,7 +71,7 @@ def hold_group(group: Cgroup, rules: Collection[Rule], identity: str) -> bool:
     return bool(group.hierarchies.devices) and _hold_by_controller(group, {rule.line() for rule in rules})
 
 
-def is_held_group(group: Cgroup, rules: Collection[Rule], identity: str) -> bool | None:
+def is_held_group(group: Cgroup, rules: tuple[Rule, ...], identity: str) -> bool | None:
     """Whether the processes of a group are held to just that; None on a host that can do neither."""
     if _has_program(group, identity):
         return True

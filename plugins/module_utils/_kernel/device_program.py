@@ -10,7 +10,7 @@ It allows what is listed and refuses the rest, wherever the node is and however 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 
 from .bpf_assembler import R0, R1, R2, R3, R4, R5, Assembler, Label
 from .cgroup_devices import ALL_ACCESS, Rule
@@ -22,8 +22,12 @@ _TYPE_BITS, _ACCESS_SHIFT = 0xFFFF, 16
 _REFUSE, _ALLOW = 0, 1
 
 
-def program(rules: Iterable[Rule]) -> bytes:
-    """Instructions (eBPF, type CGROUP_DEVICE) that allow what one of the rules allows whole."""
+@lru_cache(maxsize=64)
+def program(rules: tuple[Rule, ...]) -> bytes:
+    """Instructions (eBPF, type CGROUP_DEVICE) that allow what one of the rules allows whole.
+
+    Most jails of a host have the same.
+    """
     code, allowed = Assembler(), Label()
     code.load_word(R2, R1, _ACCESS_TYPE)
     code.load_word(R3, R1, _MAJOR)

@@ -178,6 +178,26 @@ def test_what_is_open_stays_open_and_is_not_opened_again(foreign: str) -> None:
         assert not opens(it, "/dev/planted")
 
 
+def test_a_jail_cannot_keep_what_is_taken_from_it(foreign: str) -> None:
+    entry = {"path": foreign, "unsafe": True}
+    with jail("eng-devices", caps={"devices": [entry]}) as it:
+        it.script("mv /dev/eng-mine /dev/kept; mkdir /dev/eng-mine")
+        assert opens(it, "/dev/kept", "<>")
+        assert not change(it)["restart_required"]
+        assert not opens(it, "/dev/kept", "<>")
+        # Nor can it hinder the rest, where it is in the way of something that it is given.
+        _plant(it, stat.S_IFCHR, os.makedev(1, 5))
+        assert opens(it, "/dev/planted")
+        for _unused in range(2):
+            with pytest.raises(EngineError, match="caps.devices: remove /dev/eng-mine: EISDIR .* or restart it"):
+                change(it, "none", entry)
+            assert not opens(it, "/dev/planted")
+        it.script("rmdir /dev/eng-mine; rm /dev/planted")
+        assert it.converge(state="started")["changed"]
+        assert set(nodes(it)) == {"null", "eng-mine", "kept"}
+        assert not it.converge(state="started")["changed"]
+
+
 def test_who_is_no_longer_held_to_its_devices_is_held_again() -> None:
     with jail("eng-devices") as it:
         group = os.open(it.cgroup.unified, os.O_RDONLY | os.O_DIRECTORY)
