@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDS_ROOT = ("integration", "escape", "faults", "bench")
+NEEDS_ROOT = ("integration", "escape", "faults", "bench", "services")
 
 
 def _link_collection() -> None:
