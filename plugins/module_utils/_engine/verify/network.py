@@ -298,6 +298,7 @@ def _ask(protocol: int, kind: int, body: bytes) -> None:
 
 
 _NO_INDEX = 0x7FFFFFF0
+_ETH_P_IP = 0x0800
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -373,10 +374,14 @@ def _send_from(address: str) -> None:
 
 
 def _datagram(source: str, target: str, port: int, data: bytes) -> bytes:
-    length = 8 + len(data)
-    header = bytes([0x45, 0]) + (20 + length).to_bytes(2, "big") + bytes([0, 0, 0, 0, 64, 17, 0, 0])
+    """A whole packet of IPv4 and UDP (RFC 791, RFC 768), without the checksum of the latter."""
     addresses = socket.inet_aton(source) + socket.inet_aton(target)
-    return header + addresses + struct.pack("!HHHH", 999, port, length, 0) + data
+    start = struct.pack("!BBHHHBB", 0x45, 0, 28 + len(data), 0, 0, 64, socket.IPPROTO_UDP)
+    words = struct.unpack("!9H", start + addresses)
+    total = sum(words)
+    total = (total & 0xFFFF) + (total >> 16)
+    header = start + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + addresses
+    return header + struct.pack("!HHHH", 999, port, 8 + len(data), 0) + data
 
 
 @attack(never, *_SILENCE, heard=True)
@@ -389,6 +394,7 @@ def send_from_addresses_of_others(facts: Facts) -> list[str]:
     for address in facts["spoofed"]:
         ways[f"bound {address}"] = partial(_send_bound, address, target, port)
         ways[f"raw {address}"] = partial(_send_raw, address, target, port)
+        ways[f"frame {address}"] = partial(_send_frame, address, target, port)
     try:
         return any_of(ways, _REFUSED_ADDRESS | _SILENCE | {errno.EINVAL})
     finally:
@@ -406,6 +412,18 @@ def _send_bound(address: str, target: str, port: int) -> None:
 def _send_raw(address: str, target: str, port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as made:
         made.sendto(_datagram(address, target, port, f"spoofed raw {address}".encode()), (target, 0))
+
+
+def _send_frame(address: str, target: str, port: int) -> None:
+    """Past our own network stack, straight to whom we have last sent something by a link."""
+    with open("/proc/net/arp") as file:
+        neighbours = [line.split() for line in file][1:]
+    if not neighbours:
+        raise Refused("no neighbour")
+    _unused, _unused, _unused, hardware, _unused, link = neighbours[0]
+    destination = (link, _ETH_P_IP, 0, 1, bytes.fromhex(hardware.replace(":", "")))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, _ETH_P_IP) as made:
+        made.sendto(_datagram(address, target, port, f"spoofed frame {address}".encode()), destination)
 
 
 @attack(never)
