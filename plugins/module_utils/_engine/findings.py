@@ -30,6 +30,7 @@ class Host(NamedTuple):
     network: str
     has_filters: bool
     raises_limits: bool = True
+    first_open_port: int = 1024
 
 
 def examine(privileges: Privileges, host: Host) -> tuple[Finding, ...]:
@@ -92,6 +93,8 @@ def _worth_of(name: str, privileges: Privileges, host: Host, *, filtered: bool) 
             return UNAVAILABLE, "a filter cannot tell file systems apart, and the jail may mount"
         if not filtered and name.startswith(_TAKEN_BY_FILTER):
             return UNAVAILABLE, "only our filter of system calls takes it away, and this jail has another or none"
+        if name == "reserved_ports" and host.network == "host" and host.first_open_port < 1024:
+            return PARTIAL, f"this host leaves ports from {host.first_open_port} on to everybody"
         return ENFORCED, permission.kept
     if mounts and name in ("nested_jails", *_OF_WHO_MOUNTS):
         return ENFORCED, ""

@@ -86,8 +86,8 @@ def read_document(name: str, expected: Mapping[str, Any] | None = None) -> dict[
         return document
     document = normalise(document, jail=name)
     if leaves_choice(document):
-        remedy = "write an address there, or have a task say it, which chooses one"
-        raise EngineError(name, f"{path} names no address that the jail could have", path="ip.addresses", remedy=remedy)
+        message, remedy = f"{path} leaves an address open", "write one there, or have a task say it, which chooses one"
+        raise EngineError(name, message, path="ip.addresses", remedy=remedy)
     return document
 
 

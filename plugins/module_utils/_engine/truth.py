@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .._kernel import seccomp
+from .._kernel import seccomp, sysctls
 from .._model.profiles import privileges_of
 from .errors import EngineError
 from .finding import Finding
@@ -24,9 +24,14 @@ from .findings import ENFORCED, Host, examine
 def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What this kernel makes of the privileges that a document asks for. Raises DocumentError as compile_ceiling."""
     network = (document.get("ip") or {}).get("mode") or "none"
-    host = Host(network=network, has_filters=seccomp.is_available(), raises_limits=raises_limits())
+    host = Host(network, seccomp.is_available(), raises_limits(), _first_open_port(network))
     found = (*examine(privileges_of(document), host), *_examine_devices(document))
     return (*found, *_examine_sharing(document, filtered=host.has_filters)) if shares_stack(document) else found
+
+
+def _first_open_port(network: str) -> int:
+    """The first port that takes no right; on the host's own stack the host decides, elsewhere we do."""
+    return int((sysctls.read("net/ipv4/ip_unprivileged_port_start") if network == "host" else None) or 1024)
 
 
 def _examine_devices(document: Mapping[str, Any]) -> Iterator[Finding]:

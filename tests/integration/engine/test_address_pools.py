@@ -170,7 +170,7 @@ def test_a_plan_has_the_addresses_and_gives_no_others(tmp_path: Path) -> None:
 def test_a_document_that_was_written_by_hand_has_to_name_addresses() -> None:
     store.prepare_directories()
     store.write_document("web1", {"name": "web1", "ip": {"mode": "vnet", "addresses": ["auto"]}})
-    with pytest.raises(EngineError, match=r"names no address that the jail could have; write an address there"):
+    with pytest.raises(EngineError, match=r"leaves an address open; write one there"):
         converge(Wanted(jail="web1", state="started"), apply_mode="live", check=False)
     with pytest.raises(
         EngineError, match=r"host\.conf says .*is neither a network nor a range.*address_pools of jail_engine"

@@ -14,7 +14,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.errors impor
 from ansible_collections.hosting.jails.plugins.module_utils._engine.finding import Finding
 from ansible_collections.hosting.jails.plugins.module_utils._engine.privileges import compile_ceiling
 from ansible_collections.hosting.jails.plugins.module_utils._engine.truth import refuse_weaker, report_on
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import seccomp
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import seccomp, sysctls
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.capabilities import name_of
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
 from ansible_collections.hosting.jails.plugins.module_utils._model.permissions import PERMISSIONS, spread
@@ -190,6 +190,18 @@ def test_securebits_are_set_with_their_locks() -> None:
 def test_low_ports_in_the_network_of_the_host_stay_with_the_host() -> None:
     assert findings({"ip": {"mode": "host"}})["capability NET_BIND_SERVICE"].verdict == "unavailable"
     assert "capability NET_BIND_SERVICE" not in findings({"ip": {"mode": "vnet"}})
+
+
+@pytest.mark.parametrize(("first", "verdict"), [("1024", "enforced"), ("80", "partial"), ("0", "partial")])
+def test_low_ports_are_refused_on_the_stack_of_the_host_as_far_as_the_host_refuses_them(
+    first: str, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysctls, "read", lambda name: first if name.endswith("port_start") else None)
+    caps = {"allow": {"reserved_ports": False}}
+    found = {line.item: line.verdict for line in report_on({"caps": caps, "ip": {"mode": "host"}})}
+    assert found["allow noreserved_ports"] == verdict
+    found = {line.item: line.verdict for line in report_on({"caps": caps, "ip": {"mode": "vnet"}})}
+    assert found["allow noreserved_ports"] == "enforced"
 
 
 def test_low_ports_in_the_network_of_the_jail_are_open_without_the_capability() -> None:
