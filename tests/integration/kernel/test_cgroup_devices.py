@@ -137,8 +137,8 @@ def test_a_host_that_can_do_neither_says_so(group: Cgroup, monkeypatch: pytest.M
 
 
 def test_a_kernel_that_refuses_programs_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_unused: object, **_also: object) -> int:
-        raise KernelError("load", "bpf program", 22)
+    def refuse(*arguments: object, **options: object) -> int:
+        raise KernelError("load", f"bpf program {arguments} {options}", 22)
 
     cgroup_devices.takes_programs.cache_clear()
     try:
