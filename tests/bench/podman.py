@@ -18,10 +18,11 @@ IMAGE = "localhost/small"
 _PACKAGES = places.ARCHIVES / "podman"
 _COLLECTION = "ansible_collections/containers/podman/"
 _COLLECTIONS = places.BUILD / "podman-collection"
-# Its storage has to be on a file system of the machine, as jails have theirs; this host has no jails.
+# Its storage has to be on a file system of the machine, as jails have theirs; this host has no jails. A container has
+# a copy of the image, of 3 MB: the driver of overlays makes devices, and hosts for tests may make none.
 _SETTINGS = {
     "storage.conf": (
-        '[storage]\ndriver = "overlay"\ngraphroot = "/var/lib/jails/containers"\nrunroot = "/run/containers/storage"\n'
+        '[storage]\ndriver = "vfs"\ngraphroot = "/var/lib/jails/containers"\nrunroot = "/run/containers/storage"\n'
     ),
     "containers.conf": (
         "[containers]\ndefault_ulimits = []\n"
