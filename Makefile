@@ -124,6 +124,10 @@ test: root ## Every check and every test that CI runs
 	tools/side-by-side $(BUILD)/log '$(PART) checks' '$(PART) engine escape faults' '$(PART) integration molecule SCENARIOS="default fleet"'
 	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
 
+services: setup host ## The services of docs/services, each in its jail and used by its own clients
+	tools/system-packages openssh-client curl
+	pytest tests/services -m thorough $(PYTEST_ARGS)
+
 thorough: setup host services ## What takes longer: services, fleets over ssh, upgrades, a scenario for each role
 	tools/system-packages openssh-client
 	pytest tests/integration -m thorough $(PYTEST_ARGS)
