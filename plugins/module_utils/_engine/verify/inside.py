@@ -74,6 +74,8 @@ def _read(jail: str, reader: int, expected: int) -> Iterator[tuple[str, Outcome]
                 raise EngineError(jail, Outcome(*outcome).why)
             expected -= 1
             yield name, Outcome(*outcome)
+    # The end comes when all is cleared away in there.
+    os.read(reader, 1)
 
 
 def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int) -> None:
@@ -102,6 +104,7 @@ def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int) 
 
 
 def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise InterruptedError("told to go")
 
 

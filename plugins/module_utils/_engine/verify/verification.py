@@ -14,6 +14,7 @@ from ..._model.devices import TERMINALS
 from ..._model.document import effective
 from .. import allocations, devices, enter, report, store
 from ..errors import EngineError
+from ..network_state import GATEWAY4
 from ..truth import report_on
 from .attack import Attack, Outcome
 from .bait import Bait, own_files, surroundings
@@ -22,8 +23,7 @@ from .expectations import DENIED, EITHER, UNTRIED, WORKS, Expected, Policy, poli
 from .inside import carry_out
 
 OK, BREACH, TOO_TIGHT, SKIPPED, LOST = "ok", "breach", "too tight", "skipped", "lost"
-_GATEWAY = "169.254.1.1"
-_RECEIVED_AT = {"vnet": _GATEWAY, "none": _GATEWAY, "shared": "127.0.0.1", "host": "127.0.0.1"}
+_RECEIVED_AT = {"vnet": GATEWAY4, "none": GATEWAY4, "shared": "127.0.0.1", "host": "127.0.0.1"}
 
 
 class Finding(NamedTuple):
