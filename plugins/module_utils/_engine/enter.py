@@ -338,7 +338,7 @@ def _run_command(target: Target, entry: Entry, child: Child, streams: list[int])
         accounts.enter_directory(entry.workdir or account.home, required=bool(entry.workdir))
         impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
         processes.set_parent_death_signal(signal.SIGKILL)
-        os.execvpe(command[0], list(command), environment)
+        programs.execute(command, environment)
     except Exception as error:
         child.fail(error)
     finally:

@@ -214,6 +214,17 @@ def test_what_cannot_be_run_is_told(
         assert word in done.stderr
 
 
+def test_a_program_whose_file_capabilities_nobody_can_have_is_told(it: Jail) -> None:
+    net_admin, version_2_effective = 1 << 12, 0x02000001
+    attribute = b"".join(word.to_bytes(4, "little") for word in (version_2_effective, net_admin, 0, 0, 0))
+    it.script("cp /bin/true /usr/local/bin/capable")
+    it.output("python3", "-c", f"import os; os.setxattr('/usr/local/bin/capable', 'security.capability', {attribute})")
+    done = it.run("capable")
+    assert done.returncode == 125
+    assert "'capable' has file capabilities that nobody in the jail can have" in done.stderr
+    assert "setcap -r" in done.stderr
+
+
 def test_a_jail_that_does_not_run_or_is_not_there_is_told() -> None:
     with jail("eng-off", state="stopped"):
         done = run_in("eng-off", "true")

@@ -168,4 +168,4 @@ def _execute(start: Start, reaper_fd: int, command: list[str], environment: dict
         os.close(start.child.fd)
         reaper.run_builtin(command, environment)
     with blaming("command[0]"):
-        os.execvpe(command[0], command, environment)
+        programs.execute(command, environment)

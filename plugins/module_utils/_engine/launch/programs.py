@@ -5,8 +5,10 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Mapping, Sequence
 
 from ..errors import EngineError
 
@@ -35,6 +37,25 @@ def find(command: str, environment_path: str = PATH) -> str:
         path="command[0]",
         remedy=f"install it in the jail's template, or give its path (searched: {environment_path})",
     )
+
+
+def execute(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Become a program, as execvpe(3) does. EngineError for one that the kernel takes for blind to capabilities.
+
+    A program whose file capabilities are effective is not executed where it would not get them all (capabilities(7),
+    "Safety checking for capability-dumb binaries"): ping is such a one.
+    """
+    try:
+        os.execvpe(command[0], list(command), environment)
+    except PermissionError as error:
+        if error.errno != errno.EPERM:
+            raise
+        raise EngineError(
+            "",
+            f"{command[0]!r} has file capabilities that nobody in the jail can have",
+            path="command[0]",
+            remedy="keep them in caps, or remove them from the program in the jail with setcap -r",
+        ) from error
 
 
 def _check(path: str) -> None:
