@@ -21,6 +21,7 @@ from ansible_collections.hosting.jails.tests.services.ground import LINK
 
 PAGE = pages.Page("openssh")
 ADDRESS, SHARED = "10.36.0.2", "10.35.0.37"
+FILL_HOMES = ("DAC_OVERRIDE", "FOWNER")
 
 
 class Client:
@@ -142,6 +143,16 @@ def test_nobody_becomes_root_by_a_program_unless_that_is_allowed(shell: Jail, cl
         assert client.run("su alice -c 'id -un'", input="one-Two-3\n").strip() == "alice"
         client.run("passwd", input="one-Two-3\nfour-Five-6\nfour-Five-6\n")
         assert client.run("su alice -c 'id -un'", input="four-Five-6\n").strip() == "alice"
+
+
+def test_a_new_home_is_empty_unless_the_jail_may_fill_it(shell: Jail) -> None:
+    def home_of(user: str) -> list[str]:
+        shell.output("useradd", "--create-home", user)
+        return shell.output("ls", "-A", options=("--user", user)).split()
+
+    assert home_of("bob") == []
+    with pages.changed(shell, caps={"profile": "none", "keep": [*PAGE.document["caps"]["keep"], *FILL_HOMES]}):
+        assert home_of("carol") == [".bash_logout", ".bashrc", ".profile"]
 
 
 def test_it_is_reached_at_an_address_on_the_hosts_own_stack(shell: Jail, client: Client) -> None:
