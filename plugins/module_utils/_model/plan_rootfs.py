@@ -22,6 +22,15 @@ def rootfs_actions(decisions: Decisions) -> Iterator[Action]:
     """
     if not decisions.concerns("rootfs"):
         return
+    actions = list(_of_the_root(decisions))
+    yield from actions
+    # What is made anew forgets the one of before by itself, unless that has to wait for a restart.
+    made_anew = any(action.kind == "rootfs.reset" for action in actions)
+    if decisions.wanted.keep_previous is False and decisions.live.previous is not None and not made_anew:
+        yield Action("rootfs.forget", decisions.wanted.jail, LIVE, "rootfs", "the one of before the last reset")
+
+
+def _of_the_root(decisions: Decisions) -> Iterator[Action]:
     source, made_from = decisions.full["rootfs"].get("source"), decisions.live.rootfs
     if decisions.returns:
         yield from _return(decisions)
@@ -34,8 +43,6 @@ def rootfs_actions(decisions: Decisions) -> Iterator[Action]:
         _refuse_other_source(decisions, source, made_from)
     elif not decisions.occupied:
         yield _making("rootfs.reset", REBUILD, decisions)
-    if decisions.wanted.keep_previous is False and decisions.live.previous is not None and not decisions.resets:
-        yield Action("rootfs.forget", decisions.wanted.jail, LIVE, "rootfs", "the one of before the last reset")
 
 
 def refuse_start_without_root(decisions: Decisions) -> None:

@@ -445,6 +445,14 @@ def test_what_is_kept_goes_when_it_is_given_up_and_at_no_other_time():
         assert kinds(plan(replace(wanted(part="rootfs"), keep_previous=keep), STORED, live)) == expected
 
 
+def test_what_is_given_up_does_not_wait_with_the_reset_of_a_running_jail():
+    task = replace(wanted(part="rootfs", reset=True), keep_previous=False)
+    waiting = plan(task, STORED, replace(RUNNING, previous={"template": "debian"}))
+    assert waiting.restart_required
+    assert "rootfs.forget" in kinds(waiting)
+    assert "rootfs.forget" not in kinds(plan(task, STORED, replace(STOPPED, previous={"template": "debian"})))
+
+
 def test_a_root_file_system_is_removed_only_when_its_section_is_taken_out():
     assert kinds(plan(wanted(part="rootfs", rootfs={}), STORED, STOPPED)) == ["document.write", "rootfs.remove"]
     without = {name: value for name, value in STORED.items() if name != "rootfs"}
