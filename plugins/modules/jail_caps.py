@@ -116,8 +116,8 @@ options:
     type: bool
   devices:
     description:
-      - What the jail has in C(/dev), and may open through whatever node. Everything else is refused, by a program on the
-        jail's control group or by the C(devices) controller of version 1; RV(report) says by which.
+      - What the jail has in C(/dev), and may open through whatever node. Everything else is refused, by a program on
+        the jail's control group or by the C(devices) controller of version 1; RV(report) says by which.
       - A profile by its name. V(minimal), which holds when no profile is named, is C(null), C(zero), C(full),
         C(random), C(urandom), C(tty) and terminals of the jail's own. V(none) is C(/dev/null) alone, without which
         nothing starts.
@@ -132,10 +132,10 @@ options:
     elements: raw
   masked_paths:
     description:
-      - Files and directories that everybody in the jail finds empty, its root included, besides those of the kernel that
-        every jail does. One that is not there is left out.
-      - 'With the profile V(vps) they are not below C(/proc), C(/sys) and C(/dev), which such a jail mounts itself. In no
-        profile they are what each start writes: C(/etc/hostname), C(/etc/hosts) and C(/etc/resolv.conf).'
+      - Files and directories that everybody in the jail finds empty, its root included, besides those of the kernel
+        that every jail does. One that is not there is left out.
+      - 'With the profile V(vps) they are not below C(/proc), C(/sys) and C(/dev), which such a jail mounts itself. In
+        no profile they are what each start writes: C(/etc/hostname), C(/etc/hosts) and C(/etc/resolv.conf).'
     type: list
     elements: str
   read_only_paths:

@@ -204,14 +204,14 @@ jails:
     privileges:
       description:
         - What its processes may do. Empty when it does not run.
-        - C(capabilities), C(no_new_privileges) and C(seccomp) are the ceiling that it was started with, which no process
-          of it can exceed, and C(report) is what this kernel makes of what was asked for.
+        - C(capabilities), C(no_new_privileges) and C(seccomp) are the ceiling that it was started with, which no
+          process of it can exceed, and C(report) is what this kernel makes of what was asked for.
         - C(processes) are its processes with the five capability sets of capabilities(7) by name, the mode of their
           C(seccomp), and the inode numbers of their C(namespaces).
         - C(drift) is empty, or has the processes that are not what the document says, with what differs. A process in a
           user namespace of the jail's own making may have every capability there, which is worth nothing in the jail.
-        - A process of C(jailctl exec) outside of the jail's pids (C(jail_pid) is null) waits for its command. It has the
-          power to enter the jail, and is no drift.
+        - A process of C(jailctl exec) outside of the jail's pids (C(jail_pid) is null) waits for its command. It has
+          the power to enter the jail, and is no drift.
       returned: O(gather) has V(privileges)
       type: dict
       sample:
