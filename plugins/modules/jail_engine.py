@@ -77,7 +77,7 @@ EXAMPLES = r"""
 - name: The engine and jailctl
   hosting.jails.jail_engine:
 
-- name: Pools of addresses for jails that say "addresses: [auto]", routed ones and those on br0
+- name: Pools for jails whose addresses are auto, routed ones and those on br0
   hosting.jails.jail_engine:
     address_pools:
       - addresses: 10.20.0.0/24
