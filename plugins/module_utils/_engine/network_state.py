@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._kernel import files, namespaces, source_filter, sysctls
+from .._kernel import files, namespaces, sysctls
 from .._kernel.namespace_owner import owner
 from .._kernel.rtnetlink import (
     ROUTE_PROTOCOL,
@@ -355,6 +355,8 @@ def _filter(want: Wanted) -> tuple[bytes, str]:
     """The program that judges what the jail sends; its name holds a digest of it, by which it is known again."""
     addresses = [address.partition("/")[0] for address in want.addresses]
     if want.routed:
+        from .._kernel import source_filter
+
         code = source_filter.program(addresses, gateway=GATEWAY4)
     else:
         from .._kernel import neighbour_filter
