@@ -119,7 +119,7 @@ bench: setup host ## Measure starting, stopping and entering jails
 checks: lint units sanity build ## All that needs neither root nor a jail
 
 # Side by side, as one computes while another waits. The host is made ready before, and only once: the demo undoes that.
-test: PART = $(MAKE) --assume-old=host --assume-old=root
+test: PART = $(MAKE) --keep-going --assume-old=host --assume-old=root
 test: root ## Every check and every test that CI runs
 	tools/side-by-side $(BUILD)/log '$(PART) checks' '$(PART) engine escape faults' '$(PART) integration molecule SCENARIOS="default fleet"'
 	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
