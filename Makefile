@@ -14,6 +14,7 @@ LINK := $(BUILD)/link
 TREE := $(BUILD)/ansible_collections/hosting/jails
 TESTS := ansible_collections.hosting.jails.tests
 SUITES := architecture units engine escape faults integration molecule
+OWN_MACHINE := tests/integration/engine tests/integration/kernel tests/integration/modules
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
@@ -94,8 +95,8 @@ sanity: setup tree ## ansible-test sanity and ansible-test units
 root: setup host ## The root file system that tests share
 	PYTHONPATH=$(LINK) python -c 'from $(TESTS).integration import jails; jails.debian_root()'
 
-engine: root ## Tests of the engine and of what it asks of the kernel, on a machine of their own, as root
-	tests/own-machine pytest tests/integration/engine tests/integration/kernel $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+engine: root ## Tests of the engine, of what it asks of the kernel, and of the modules, on a machine of their own, as root
+	tests/own-machine pytest $(OWN_MACHINE) $(PYTEST_ARGS) | tee $(BUILD)/log/$@
 
 escape: root ## Attempts to get out of jails, on a machine of their own, as root
 	tests/own-machine pytest tests/escape $(PYTEST_ARGS) | tee $(BUILD)/log/$@
@@ -104,9 +105,9 @@ escape: root ## Attempts to get out of jails, on a machine of their own, as root
 faults: root ## Kills and other faults, each on a machine of its own, as root
 	pytest tests/faults $(PYTEST_ARGS) --numprocesses 2 | tee $(BUILD)/log/$@
 
-integration: root ## All other tests with real jails: modules, plugins and playbooks, on this machine, as root
+integration: root ## All other tests with real jails: packages, plugins and playbooks, on this machine, as root
 	tools/system-packages openssh-client
-	pytest tests/integration --ignore tests/integration/engine --ignore tests/integration/kernel $(PYTEST_ARGS) | tee $(BUILD)/log/$@
+	pytest tests/integration $(OWN_MACHINE:%=--ignore=%) $(PYTEST_ARGS) | tee $(BUILD)/log/$@
 
 molecule: setup host ## Molecule scenarios, all or SCENARIOS, on this machine and on hosts of their own, as root
 	tools/system-packages openssh-client
@@ -121,7 +122,7 @@ checks: lint units sanity build ## All that needs neither root nor a jail
 # Side by side, as one computes while another waits. The host is made ready before, and only once: the demo undoes that.
 test: PART = $(MAKE) --keep-going --assume-old=host --assume-old=root
 test: root ## Every check and every test that CI runs
-	tools/side-by-side $(BUILD)/log '$(PART) checks' '$(PART) engine escape faults' '$(PART) integration molecule SCENARIOS="default fleet"'
+	tools/side-by-side $(BUILD)/log '$(PART) integration molecule SCENARIOS="default fleet"' '$(PART) engine escape' '$(PART) checks faults'
 	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
 
 services: setup host ## The services of docs/services, each in its jail and used by its own clients
