@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import mounts, namespaces
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import mounts, namespaces, trees
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
 
@@ -87,6 +87,9 @@ def _install(directory: str) -> bool:
     namespaces.unshare(namespaces.NEWNS)
     mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
     _overlay("/usr/local", directory, lower="/usr/local")
+    # Nothing of an engine of the host's may show through: it can go while the machines run.
+    trees.remove_tree(install.PREFIX)
+    install._remove_command()
     install.install()
     return True
 
