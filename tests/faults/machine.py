@@ -106,15 +106,15 @@ def _overlay(path: str, directory: str, *, lower: str) -> None:
     mounts.mount("faults", path, "overlay", 0, options)
 
 
-# Of jails, and of the hosts that other suites boot for themselves.
-_PINS = ("/run/jails/", "/run/test-hosts/")
+# Of jails, and of the hosts that other suites boot for themselves, whose image is being built or has been.
+_PASSING = ("/run/jails/", "/run/test-hosts/", f"{BUILD}/hosts/")
 
 
-def _let_go_of_jails_of_the_host() -> None:
-    """Their pinned namespaces would be on our list of mounts, and vanish from it when they are removed there."""
+def _let_go_of_what_passes() -> None:
+    """Mounts that others make and remove meanwhile: on our list they would change names, or vanish from it."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        pins = [path for path in (line.split()[4] for line in file) if path.startswith(_PINS)]
-    for path in pins:
+        passing = [path for path in (line.split()[4] for line in file) if path.startswith(_PASSING)]
+    for path in reversed(passing):
         mounts.unmount(path, mounts.MNT_DETACH)
 
 
@@ -139,7 +139,7 @@ def enter_state(engine: str, scratch: str, group: Cgroup) -> None:
     namespaces.unshare(namespaces.NEWNS | namespaces.NEWCGROUP)
     group.join(below=True)
     mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
-    _let_go_of_jails_of_the_host()
+    _let_go_of_what_passes()
     mounts.mount("tmpfs", scratch, "tmpfs", 0, "mode=0755,size=4g")
     _overlay("/usr/local", _layers(scratch, "usr-local"), lower=f"{engine}:/usr/local")
     for directory in STATE_DIRECTORIES:

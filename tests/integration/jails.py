@@ -227,7 +227,7 @@ def nothing_left(prefix: str = PREFIX, *, timeout: float = 5.0) -> Iterator[None
     deadline = time.monotonic() + timeout
     while (after := leftovers(prefix)) != before and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert after == before
+    assert after == before, f"left behind: {sorted(set(after) - set(before))}, gone: {sorted(set(before) - set(after))}"
 
 
 def supervisor_pid() -> int | None:

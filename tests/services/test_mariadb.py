@@ -71,7 +71,7 @@ def test_it_does_without_io_uring_which_no_jail_has_and_takes_the_older_aio(serv
 def locked(jail: Jail) -> int:
     """KiB of memory that the server has locked."""
     wait_until(lambda: is_up(jail), timeout=30)
-    (status,) = inside.of(jail, "mariadbd").values()
+    status = list(inside.of(jail, "mariadbd").values())[0]
     return int(status["VmLck"].split()[0])
 
 

@@ -80,7 +80,7 @@ def test_a_rotated_log_is_opened_again(www: Jail) -> None:
     fetch()
     (LOGS / "access.log").rename(rotated)
     www.output("nginx", "-s", "reopen")
-    wait_until(lambda: (LOGS / "access.log").exists())
+    wait_until((LOGS / "access.log").exists)
     lines = len(rotated.read_text().splitlines())
     wait_until(lambda: fetch() and (LOGS / "access.log").read_text())
     assert len(rotated.read_text().splitlines()) <= lines + 1

@@ -70,34 +70,51 @@ def remove_all(jails: Iterable[str]) -> None:
 
 
 def restore() -> None:
-    """Make the table anew where somebody has deleted it that jails have something in."""
-    if any(os.path.exists(places.rules(jail)) for jail in store.names()) and not Table().exists:
-        _change({})
+    """Make the table anew where somebody has deleted it that jails have something in.
+
+    Which those are is asked under the lock: a jail that is being removed has given up its mark by then, and gets
+    nothing back.
+    """
+    from .firewall_contents import Contents
+
+    with _lock():
+        names = store.names()
+        others = [jail for jail in names if not os.path.exists(places.rules(jail))]
+        if len(others) < len(names) and not Table().exists:
+            _carry_out({jail: Contents() for jail in others})
+
+
+def _lock() -> files.Lock:
+    return files.Lock(f"{places.RUNTIME}/.firewall.lock", timeout=60.0)
 
 
 def _change(wanted: Mapping[str, Contents]) -> None:
+    with _lock():
+        _carry_out(wanted)
+
+
+def _carry_out(wanted: Mapping[str, Contents]) -> None:
     """One transaction for some jails, which clears what jails have left that are not there any more."""
     from . import firewall_changes
     from .firewall_contents import Contents
     from .firewall_table import TARGET
 
-    with files.Lock(f"{places.RUNTIME}/.firewall.lock", timeout=60.0):
-        installed = read()
-        if installed is None or not installed.sound:
-            whole = {**_of_all_jails(), **wanted}
-            commands = firewall_changes.rebuilding(whole, exists=installed is not None)
-        else:
-            strangers = installed.jails() - set(store.names()) - set(wanted)
-            whole = {**dict.fromkeys(strangers, Contents()), **wanted}
-            commands = firewall_changes.changing(installed, whole)
-        stays = firewall_changes.leaves_table(commands, exists=installed is not None)
-        having = {jail for jail, contents in whole.items() if contents and stays}
-        # The mark comes first and goes last: who finds it looks.
-        _mark(having)
-        if commands:
-            nftables.apply(commands, target=TARGET)
-        losing = set(whole) if stays or installed is None else set(whole) | installed.jails()
-        _unmark(losing - having)
+    installed = read()
+    if installed is None or not installed.sound:
+        whole = {**_of_all_jails(), **wanted}
+        commands = firewall_changes.rebuilding(whole, exists=installed is not None)
+    else:
+        strangers = installed.jails() - set(store.names()) - set(wanted)
+        whole = {**dict.fromkeys(strangers, Contents()), **wanted}
+        commands = firewall_changes.changing(installed, whole)
+    stays = firewall_changes.leaves_table(commands, exists=installed is not None)
+    having = {jail for jail, contents in whole.items() if contents and stays}
+    # The mark comes first and goes last: who finds it looks.
+    _mark(having)
+    if commands:
+        nftables.apply(commands, target=TARGET)
+    losing = set(whole) if stays or installed is None else set(whole) | installed.jails()
+    _unmark(losing - having)
 
 
 def _mark(jails: Iterable[str]) -> None:

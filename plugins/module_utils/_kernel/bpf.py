@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 from typing import NamedTuple
 
 from . import libc
+from .errors import KernelError
 
 # enum bpf_prog_type (linux/bpf.h).
 SCHED_CLS, CGROUP_SKB, CGROUP_SOCK, CGROUP_DEVICE, CGROUP_SOCK_ADDR = 3, 8, 9, 15, 18
@@ -28,6 +30,8 @@ _QUERY = struct.Struct("=IIIIQI44x")
 _INFO = struct.Struct("=IIQ")
 _INFO_BYTES = 80
 _MOST_PROGRAMS = 64
+# The verifier gives up when a signal waits for us, whatever becomes of that (EAGAIN); libbpf tries as often.
+_LOAD_ATTEMPTS = 5
 
 
 class Program(NamedTuple):
@@ -58,6 +62,12 @@ def load(kind: int, code: bytes, name: str, *, attach_type: int = 0) -> int:
         0,
         attach_type,
     )
+    for _unused in range(_LOAD_ATTEMPTS - 1):
+        try:
+            return _bpf("load", f"bpf program {name}", _PROG_LOAD, attributes)
+        except KernelError as error:
+            if error.errno != errno.EAGAIN:
+                raise
     return _bpf("load", f"bpf program {name}", _PROG_LOAD, attributes)
 
 

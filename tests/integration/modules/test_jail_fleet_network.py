@@ -91,7 +91,7 @@ def test_a_port_has_one_jail() -> None:
 def test_rules_that_somebody_flushed_are_put_back_for_all() -> None:
     entries = [forwarding(f"f{number}", number, 7000 + number) for number in range(1, 4)]
     done(*entries)
-    subprocess.run(["nft", "delete", "table", "inet", "hosting_jails"], check=True)
+    subprocess.run(["nft", "flush", "table", "inet", "hosting_jails"], check=True)
     assert set(actions(done(*entries))) == {"f1", "f2", "f3"}
     assert [answer(7000 + number) for number in range(1, 4)] == ["f1", "f2", "f3"]
 

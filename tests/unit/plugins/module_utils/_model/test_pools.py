@@ -29,9 +29,9 @@ def free(addresses, *reserved, taken=(), on_wire=False, count=20):
     return [pool.address(number, on_wire=on_wire) for number in islice(pool.free(set(taken)), count)]
 
 
-def chosen(addresses, pool_list, *, ip=ROUTED, stored=None):
+def chosen(addresses, pool_list, *, ip=None, stored=None):
     """What a jail gets, new addresses as their family and the place that asks."""
-    request = request_of("web1", Place("web1"), {**ip, "addresses": addresses}, stored or {}, pool_list)
+    request = request_of("web1", Place("web1"), {**(ip or ROUTED), "addresses": addresses}, stored or {}, pool_list)
     return answer(request, lambda family, place: f"new{family} {place.path}")
 
 
