@@ -21,7 +21,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup link tree lint lint-python lint-yaml lint-documentation format architecture units sanity \
-        root engine escape faults integration molecule bench services checks test thorough host demo demo-clean build install-collection clean
+        root engine escape faults integration molecule bench services checks test suites thorough longer host demo demo-clean build install-collection clean
 
 # Ansible's own files stay in here as well: nothing of a run is left in a home directory.
 export ANSIBLE_COLLECTIONS_PATH := $(LINK)
@@ -119,9 +119,12 @@ bench: setup host ## Measure starting, stopping and entering jails
 
 checks: lint units sanity build ## All that needs neither root nor a jail
 
+test: setup ## Every check and every test that CI runs; leaves the machine as it was, but for packages
+	tools/as-found $(BUILD)/log/as-found $(MAKE) suites
+
 # Side by side, as one computes while another waits. The host is made ready before, and only once: the demo undoes that.
-test: PART = $(MAKE) --keep-going --assume-old=host --assume-old=root
-test: root ## Every check and every test that CI runs
+suites: PART = $(MAKE) --keep-going --assume-old=host --assume-old=root
+suites: root
 	tools/side-by-side $(BUILD)/log '$(PART) integration molecule SCENARIOS="default fleet"' '$(PART) engine escape' '$(PART) checks faults'
 	@echo; for suite in $(SUITES); do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(BUILD)/log/$$suite)"; done
 
@@ -129,7 +132,10 @@ services: setup host ## The services of docs/services, each in its jail and used
 	tools/system-packages openssh-client curl
 	pytest tests/services -m thorough $(PYTEST_ARGS)
 
-thorough: setup host services ## What takes longer: services, fleets over ssh, upgrades, a scenario for each role
+thorough: setup ## What takes longer: services, fleets over ssh, upgrades, a scenario for each role; likewise
+	tools/as-found $(BUILD)/log/as-found $(MAKE) services longer
+
+longer: host
 	tools/system-packages openssh-client
 	pytest tests/integration -m thorough $(PYTEST_ARGS)
 	tools/scenarios $(BUILD)/log
