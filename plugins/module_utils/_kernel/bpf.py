@@ -15,9 +15,11 @@ from . import libc
 from .errors import KernelError
 
 # enum bpf_prog_type (linux/bpf.h).
-SCHED_CLS, CGROUP_SKB, CGROUP_SOCK, CGROUP_DEVICE, CGROUP_SOCK_ADDR = 3, 8, 9, 15, 18
+SCHED_CLS, CGROUP_SKB, CGROUP_SOCK, CGROUP_DEVICE, RAW_TRACEPOINT, CGROUP_SOCK_ADDR = 3, 8, 9, 15, 17, 18
 
+_MAP_CREATE, _MAP_LOOKUP, _RAW_TRACEPOINT_OPEN = 0, 1, 17
 _PROG_LOAD, _PROG_ATTACH, _PROG_DETACH, _PROG_GET_FD_BY_ID, _OBJ_GET_INFO_BY_FD, _PROG_QUERY = 5, 8, 9, 13, 15, 16
+_ARRAY = 2
 _ALLOW_MULTI, _REPLACE = 2, 4
 _INSTRUCTION_BYTES = 8
 # prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags, prog_name, prog_ifindex,
@@ -99,6 +101,26 @@ def attached(target: int, attach_type: int) -> list[Program]:
     _bpf("query", f"bpf programs of hook {attach_type}", _PROG_QUERY, query)
     count = _QUERY.unpack(query.raw)[5]
     return [Program(number, _name(number)) for number in ids[:count]]
+
+
+def open_raw_tracepoint(program: int, name: str) -> int:
+    """Descriptor of a link: the program runs at the tracepoint as long as it is open. KernelError ENOENT: no such."""
+    letters = ctypes.create_string_buffer(name.encode())
+    attributes = struct.pack("=QI4x", ctypes.addressof(letters), program)
+    return _bpf("trace", name, _RAW_TRACEPOINT_OPEN, attributes)
+
+
+def create_array(size: int) -> int:
+    """Descriptor of a map: so many words (u32), all 0 at first, by their number."""
+    return _bpf("make", "a bpf map", _MAP_CREATE, struct.pack("=IIIII", _ARRAY, 4, 4, size, 0))
+
+
+def look_up(array: int, number: int) -> int:
+    """A word of such a map."""
+    key, value = ctypes.c_uint32(number), ctypes.c_uint32()
+    pointers = (ctypes.addressof(key), ctypes.addressof(value))
+    _bpf("look into", "a bpf map", _MAP_LOOKUP, struct.pack("=I4xQQQ", array, *pointers, 0))
+    return value.value
 
 
 def open_program(number: int) -> int:

@@ -11,25 +11,14 @@ Two BPF programs that mark what they see in a map. Nothing else is touched, and 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import libc
+from . import bpf
 from .bpf_assembler import R0, R1, R2, R6, R7, STACK, Assembler, Label
 
-_MAP_CREATE, _MAP_LOOKUP, _PROGRAM_LOAD, _RAW_TRACEPOINT_OPEN = 0, 1, 5, 17
-_ARRAY = 2
-_RAW_TRACEPOINT = 17
 _LOOK_UP, _OWN_IDS, _OWN_NAME = 1, 15, 16
-
-# map_type, key_size, value_size, max_entries, map_flags.
-_MAP = struct.Struct("=IIIII")
-# prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags, prog_name (bpf(2)).
-_LOAD = struct.Struct("=IIQQIIQII16s")
-_INSTRUCTION_BYTES = 8
 
 # The map: a word for each capability, and behind them one for each system call.
 _CALLS = 64
@@ -53,17 +42,11 @@ class Trace:
 
     def read(self) -> Seen:
         """All that was seen so far."""
-        marked = [number for number in range(_CALLS + _MOST_CALLS) if self._value(number)]
+        marked = [number for number in range(_CALLS + _MOST_CALLS) if bpf.look_up(self._map, number)]
         return Seen(
             frozenset(number for number in marked if number < _CALLS),
             frozenset(number - _CALLS for number in marked if number >= _CALLS),
         )
-
-    def _value(self, number: int) -> int:
-        key, value = ctypes.c_uint32(number), ctypes.c_uint32()
-        pointers = (ctypes.addressof(key), ctypes.addressof(value))
-        _bpf("look into", "a map", _MAP_LOOKUP, struct.pack("=I4xQQQ", self._map, *pointers, 0))
-        return value.value
 
 
 @contextlib.contextmanager
@@ -75,7 +58,7 @@ def tracing(users: range, *, but: str) -> Iterator[Trace]:
     KernelError ENOENT: a kernel before Linux 6.14, which tells nobody.
     """
     with contextlib.ExitStack() as stack:
-        marks = _bpf("make", "a map", _MAP_CREATE, _MAP.pack(_ARRAY, 4, 4, _CALLS + _MOST_CALLS, 0))
+        marks = bpf.create_array(_CALLS + _MOST_CALLS)
         stack.callback(os.close, marks)
         # Credentials, target namespace, namespace of the capability, capability, result; and registers, number.
         checks = _program(marks, users, but, word=3, result=4)
@@ -130,16 +113,8 @@ def _leave_out(code: Assembler, name: str, counted: Label, out: Label) -> None:
 
 def _attach(code: bytes, tracepoint: str) -> int:
     """Descriptor of a link: the program runs as long as it is open."""
-    instructions, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
-    pointers = (ctypes.addressof(instructions), ctypes.addressof(licence))
-    attributes = _LOAD.pack(_RAW_TRACEPOINT, len(code) // _INSTRUCTION_BYTES, *pointers, 0, 0, 0, 0, 0, b"jails_learn")
-    program = _bpf("load a bpf program for", tracepoint, _PROGRAM_LOAD, attributes)
-    name = ctypes.create_string_buffer(tracepoint.encode())
+    program = bpf.load(bpf.RAW_TRACEPOINT, code, "jails_learn")
     try:
-        return _bpf("trace", tracepoint, _RAW_TRACEPOINT_OPEN, struct.pack("=QI4x", ctypes.addressof(name), program))
+        return bpf.open_raw_tracepoint(program, tracepoint)
     finally:
         os.close(program)
-
-
-def _bpf(operation: str, target: str, command: int, attributes: bytes) -> int:
-    return libc.syscall(operation, target, libc.number("bpf"), command, attributes, len(attributes))
