@@ -237,6 +237,7 @@ def _enter(target: Target, entry: Entry, child: Child, streams: list[int]) -> No
     try:
         _close_streams(set(range(3)) - set(streams))
         join(target, {child.fd, *streams})
+        _leave_if_alone(child)
         slave = _send_terminal(child.fd) if entry.terminal else -1
         command = os.fork()
         if command == 0:
@@ -338,10 +339,17 @@ def _run_command(target: Target, entry: Entry, child: Child, streams: list[int])
         accounts.enter_directory(entry.workdir or account.home, required=bool(entry.workdir))
         impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
         processes.set_parent_death_signal(signal.SIGKILL)
+        _leave_if_alone(child)
         programs.execute(command, environment)
     except Exception as error:
         child.fail(error)
     finally:
+        os._exit(_FAILED)
+
+
+def _leave_if_alone(child: Child) -> None:
+    """The signal of a parent's death comes to those only who had asked for it before."""
+    if child.is_alone():
         os._exit(_FAILED)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,7 @@ def _run_on_host(command: Sequence[str], environment: Mapping[str, str], timeout
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=functools.partial(processes.die_with, os.getpid()),
         )
     except OSError as error:
         return 127 if error.errno == errno.ENOENT else os.EX_OSERR
@@ -72,7 +73,3 @@ def _run_on_host(command: Sequence[str], environment: Mapping[str, str], timeout
         os.killpg(hook.pid, signal.SIGKILL)
         hook.wait()
         return 128 + signal.SIGKILL
-
-
-def _die_with_parent() -> None:
-    processes.set_parent_death_signal(signal.SIGKILL)

@@ -42,6 +42,17 @@ def set_parent_death_signal(number: int) -> None:
     _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, number)
 
 
+def die_with(parent: int) -> None:
+    """Be killed when our parent dies, whose pid is ``parent``; it may be dead already, and then we go at once.
+
+    In that order: who dies gives its children away before it looks for those that want a signal. In a pid namespace
+    where our parent is not, getppid(2) tells nothing, and something that its death closes has to.
+    """
+    set_parent_death_signal(signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGKILL)
+
+
 def set_name(name: str) -> None:
     """Call ourselves so in /proc/PID/comm, up to 15 bytes, until the next exec (PR_SET_NAME(2const))."""
     buffer = ctypes.create_string_buffer(name.encode())

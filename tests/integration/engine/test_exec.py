@@ -176,6 +176,18 @@ def test_the_command_dies_with_jailctl(it: Jail) -> None:
     wait_until(lambda: "sleep 789" not in it.output("ps", "-eo", "args"))
 
 
+def test_no_command_outlives_a_jailctl_that_is_killed_while_it_enters(it: Jail) -> None:
+    before = set(it.cgroup.processes())
+    for moment in range(16):
+        process = subprocess.Popen(jailctl_command("exec", "eng-exec", "--", "sleep", "678"), stdin=subprocess.DEVNULL)
+        while len(set(it.cgroup.processes()) - before) <= moment % 2:
+            assert process.poll() is None
+        time.sleep(moment / 4000)
+        process.kill()
+        process.wait(10)
+    wait_until(lambda: "sleep 678" not in it.output("ps", "-eo", "args"))
+
+
 def test_user_workdir_and_environment(it: Jail) -> None:
     options = ["--user", "www-data", "--workdir", "/var", "--env", "A=b c=d", "--env=EMPTY="]
     text = it.output("sh", "-c", "id -un; id -Gn; pwd; env", options=options)

@@ -73,9 +73,8 @@ class _Worker:
         self._pid = os.fork()
         if self._pid == 0:
             try:
-                processes.set_parent_death_signal(signal.SIGKILL)
-                if os.getppid() == parent:
-                    _work(step, names, queue, writer)
+                processes.die_with(parent)
+                _work(step, names, queue, writer)
             finally:
                 os._exit(0)
         os.close(writer)

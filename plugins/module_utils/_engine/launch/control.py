@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 from typing import Any, NamedTuple
 
 from ..._kernel.errors import KernelError
@@ -44,6 +45,12 @@ class Child:
             self.say(error=str(error))
         else:
             self.say(error=f"{type(error).__name__}: {error}")
+
+    def is_alone(self) -> bool:
+        """Whether the other end is closed: who had it is dead, and that before its children are told (exit_notify)."""
+        poll = select.poll()
+        poll.register(self.fd, 0)
+        return bool(poll.poll(0))
 
     def wait_for_go(self) -> bool:
         """Wait for the launcher's permission to execute the command; False when the launcher is gone."""

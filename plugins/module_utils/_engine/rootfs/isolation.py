@@ -25,9 +25,7 @@ def run_isolated(function: Callable[[], bytes], *, network: bool) -> bytes:
     caller = os.getpid()
 
     def enter() -> bytes:
-        processes.set_parent_death_signal(signal.SIGKILL)
-        if os.getppid() != caller:
-            os._exit(1)
+        processes.die_with(caller)
         myself = pidfd.open_pidfd(os.getpid())
         namespaces.unshare(flags)
         return processes.run_in_child(lambda: _first_process(function, myself))
