@@ -9,10 +9,19 @@ from collections.abc import Callable
 
 from ..._model.addresses import parse_address
 from ..._model.place import Place
+from .streams import say
 from .usage import UsageError
+
+TEXT = """usage: chbind --ip ADDRESS [--ip ADDRESS...] COMMAND...
+
+Runs a command of the host, a server or a client, with these of its addresses and no others: it binds to them, and comes
+from them. The first of a family stands for the wildcard and for loopback."""
 
 
 def _bind(words: list[str]) -> int:
+    if words == ["--help"]:
+        say(TEXT)
+        return 0
     addresses: list[str] = []
     while words and words[0].startswith("-"):
         option, _unused, value = words.pop(0).partition("=")

@@ -34,6 +34,9 @@ def main(arguments: Sequence[str]) -> int:
         command = words.pop(0)
     if command in places.OTHER_NAMES:
         introduce(command)
+    elif words[:1] in (["--help"], ["-h"]) and (text := usage.of(command)):
+        say(f"usage: jailctl COMMAND [OPTION...] [NAME...]\n\n{text}")
+        return 0
     if os.geteuid() != 0:
         return _complain("jails are the business of the host's root", 1)
     return _run(command, words)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
 
-  list                     jails of this host, a row each
+  list [NAME...]           jails of this host, a row each
   status [NAME...]         the same, with why a jail has failed
-  stat [NAME...]           what each jail uses: processes, memory, processor time
-  top [NAME...]            the same, again and again, those first that use most; q ends it
+  stat [NAME...]           what each jail uses: processes, memory, processor time, disk, network
+  top [NAME...]            what they use now, again and again, those first that use most; q ends it
        --once              only once
        --interval SECONDS  how often, 2 by default
   ps [NAME...]             processes of jails: their numbers and users outside and inside
@@ -20,7 +20,7 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   stop NAME...             stop jails
   restart NAME...          stop and start jails
   freeze NAME...           hold all processes of jails still
-  thaw NAME...             let them go on
+  thaw NAME...             let frozen jails go on
   exec [OPTION...] NAME -- COMMAND...
                            run a command in a jail; exits as the command does
        --user USER         as this user (a name or number of the jail's)
@@ -53,10 +53,20 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
   vserver, vserver-stat    as on Linux-VServer; likewise
   supervisor [--stay]      watch the jails of this host, in the foreground
 
---json gives list, status, stat, top, ps and verify as JSON. Exit status: 0, 1 for an error, 2 for a wrong call; verify
-exits with 1 if an attack did not come to what the document says; exec and enter exit as the command does, and with 125
-if there was none to run."""
+COMMAND --help tells about that one. --json gives list, status, stat, top, ps, verify and learn as JSON. Exit status: 0,
+1 for an error, 2 for a wrong call. verify exits with 1 if an attack did not come to what the document says. exec,
+enter, chbind, chcontext and reducecap exit as the command does, with 125 if there was none to run."""
 
 
 class UsageError(Exception):
     """The command line is not one of ours."""
+
+
+def of(command: str) -> str:
+    """What the text says of one command; nothing where that is none."""
+    lines, chosen = [], False
+    for line in TEXT.partition("\n\n")[2].splitlines():
+        if not line.startswith("   "):
+            chosen = line.split()[:1] == [command]
+        lines += [line] if chosen else []
+    return "\n".join(lines)
