@@ -66,24 +66,27 @@ def _logs(words: list[str]) -> int:
     if len(names) != 1:
         raise UsageError("logs needs the name of one jail")
     path = places.log(select_jails(names)[0])
-    for name in (f"{path}.2", f"{path}.1", path):
-        with contextlib.suppress(FileNotFoundError), open(name, "rb") as file:
-            while _copy(file):
-                continue
-    if flags:
-        _follow(path)
+    for name in (f"{path}.2", f"{path}.1"):
+        _print(name, follow=False)
+    _print(path, follow=bool(flags))
+    while flags:
+        # It was rotated, or there is none yet.
+        time.sleep(_FOLLOW_SECONDS)
+        _print(path, follow=True)
     return 0
 
 
-def _follow(path: str) -> None:
-    """Print what comes, until interrupted; a log that was rotated is opened again."""
-    while True:
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            while _is_current(file.fileno(), path):
-                if not _copy(file):
-                    time.sleep(_FOLLOW_SECONDS)
-        time.sleep(_FOLLOW_SECONDS)
+def _print(path: str, *, follow: bool) -> None:
+    """Print a log, with ``follow`` also what comes, until another one is in its place."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        while True:
+            # Before we read: what was current then may have grown since, what was not has not.
+            current = _is_current(file.fileno(), path)
+            if _copy(file):
+                continue
+            if not (follow and current):
+                return
+            time.sleep(_FOLLOW_SECONDS)
 
 
 def _copy(file: Any) -> bool:

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import meter
-from ansible_collections.hosting.jails.plugins.module_utils._engine.cli import selection, tables
+from ansible_collections.hosting.jails.plugins.module_utils._engine.cli import look, selection, tables
 from ansible_collections.hosting.jails.plugins.module_utils._engine.cli.usage import UsageError
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import process_table
 
@@ -41,6 +41,31 @@ def test_options_are_found_wherever_they_are():
 def test_a_wrong_option_is_refused(words):
     with pytest.raises(UsageError):
         selection.split_flags(words, flags=["--json"], values=["--pid"])
+
+
+def test_who_follows_a_log_misses_no_line_of_it_when_it_is_rotated(monkeypatch, tmp_path, capfdbinary):
+    log = tmp_path / "web1.log"
+    log.write_bytes(b"one\n")
+
+    def rotate():
+        with log.open("ab") as file:
+            file.write(b"two\n")
+        log.rename(tmp_path / "web1.log.1")
+        log.write_bytes(b"three\n")
+
+    meanwhile = [rotate, lambda: None]
+
+    def sleep(_seconds):
+        if not meanwhile:
+            raise KeyboardInterrupt
+        meanwhile.pop(0)()
+
+    monkeypatch.setattr(look, "select_jails", list)
+    monkeypatch.setattr(look.places, "log", lambda name: str(log))
+    monkeypatch.setattr(look.time, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        look.COMMANDS["logs"](["--follow", "web1"])
+    assert capfdbinary.readouterr().out == b"one\ntwo\nthree\n"
 
 
 class _Group:
