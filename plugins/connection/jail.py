@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: jail
 short_description: Run tasks in jails, on this machine or over SSH
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The hosting.jails contributors (@hosting-jails)
 description:

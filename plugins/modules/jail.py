@@ -23,6 +23,11 @@ description:
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - O(state=restarted) restarts the jail at each run.
 options:
   name:
     description:

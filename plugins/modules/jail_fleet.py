@@ -38,6 +38,10 @@ attributes:
   async:
     description: Can be run with the keyword C(async).
     support: full
+  idempotent:
+    support: partial
+    details:
+      - A jail whose C(state) is C(restarted) is restarted at each run.
 options:
   jails:
     description:
