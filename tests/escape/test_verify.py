@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def _verify(jail: Prisoner, *options: str) -> tuple[int, dict[str, dict[str, Any
 def _on_the_host() -> list[str]:
     """Whatever a verification might leave: objects, files, sockets, processes."""
     found = [line for kind in ("shm", "sem", "msg") for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()]
-    found += [f"{place}/{name}" for place in ("/tmp", "/run", "/dev/shm", "/var/tmp") for name in os.listdir(place)]
+    places = ("/tmp", "/run", "/dev/shm", "/var/tmp", "/var/lib/jails")
+    found += [f"{place}/{name}" for place in places for name in os.listdir(place)]
     found += [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if "verify-" in line]
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
@@ -136,6 +138,41 @@ def test_who_interrupts_it_finds_nothing_left_behind(app: Prisoner, number: int)
         jails.wait_until(lambda: app.script("ls -A /dev/shm") and _on_the_host() != before, what="the first attacks")
         os.killpg(running.pid, number)
         assert running.wait(30) == 130
+    assert _on_the_host() == before
+    assert app.script("ls -A / /dev/shm") == inside
+
+
+def _descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid for child in map(int, children) for pid in (child, *_descendants(child))]
+
+
+def test_what_it_has_laid_goes_with_it_when_it_is_killed(app: Prisoner) -> None:
+    """At whatever moment: before there is anything, in the middle of the attacks, while it clears away. Alone, or with
+    all of its process group."""
+    before, inside, processes = _on_the_host(), app.script("ls -A / /dev/shm"), jails.processes_of(app.name)
+    for moment, group in ((0.1, False), (0.3, False), (0.5, True), (1.0, True), (2.0, False)):
+        command = jails.jailctl_command("verify", app.name)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as running:
+            time.sleep(moment)
+            (os.killpg if group else os.kill)(running.pid, signal.SIGKILL)
+        jails.wait_until(lambda: _on_the_host() == before, timeout=30, what=f"the host as it was, {moment} s on")
+        jails.wait_until(lambda: app.script("ls -A / /dev/shm") == inside, timeout=30, what="the jail as it was")
+        jails.wait_until(lambda: jails.processes_of(app.name) == processes, timeout=30, what="its own processes alone")
+
+
+def test_the_next_one_sweeps_when_all_of_it_was_killed(app: Prisoner) -> None:
+    """Also who would have cleared away, outside and inside, as with a control group that is killed."""
+    before, inside = _on_the_host(), app.script("ls -A / /dev/shm")
+    with subprocess.Popen(jails.jailctl_command("verify", app.name), stdout=subprocess.DEVNULL) as running:
+        jails.wait_until(lambda: ".verify-" in app.script("ls -A / /dev/shm"), timeout=30, what="the first attacks")
+        running.send_signal(signal.SIGSTOP)
+        for pid in (*_descendants(running.pid), running.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    assert _on_the_host() != before
+    assert app.script("ls -A / /dev/shm") != inside
+    assert _verify(app, "--only", "climb_up")[0] == 0
     assert _on_the_host() == before
     assert app.script("ls -A / /dev/shm") == inside
 

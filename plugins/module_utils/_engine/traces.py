@@ -41,8 +41,11 @@ def plan() -> list[Step]:
 def _remove() -> None:
     """What is not empty stays: it is not ours."""
     from .supervisor import client
+    from .verify import litter
 
     client.dismiss()
+    if os.path.isdir(places.STATE):
+        litter.sweep()
     for name in _GROUPS:
         Cgroup(status.hierarchies(), name).remove()
     for path in (*_locks(), places.SUPERVISOR_SOCKET, places.HOST, places.RESERVATIONS):

@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # This is PRIVATE to the collection: do not import it from elsewhere.
-"""What is outside of a jail to be found from inside: made for the length of a verification, and gone after it."""
+"""What is outside of a jail to be found from inside: made for the length of a verification, and gone with its process.
+
+Processes, sockets and keys go by themselves; for the rest there is Litter.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._kernel.credentials import become
+from ..._kernel.errors import KernelError
 from ..._kernel.rtnetlink import Reader
 from .. import places
 from ..errors import EngineError
 from . import decoy
 from .attack import Missing, Outcome
 from .calls import syscall
+from .litter import Litter
 from .network import links
 
 NAMESPACES = ("mnt", "pid", "net", "ipc", "uts", "cgroup", "user")
-_FILES = ("/tmp", "/run", "/dev/shm", "/var/tmp")
 _OF_THE_ENGINE = (places.DOCUMENTS, places.STATE, places.RUNTIME, places.LOGS, places.SUPERVISOR_SOCKET)
-_CREATE, _REMOVE = 0o1666, 0
 _JOIN_SESSION_KEYRING, _KEYCTL_REVOKE, _SESSION = 1, 3, -3
 _GLOBAL_SCOPE = 0
 _PATIENCE = 0.2
@@ -43,15 +46,16 @@ class Bait:
     """
 
     def __init__(self, *, own_addresses: list[str], root: int) -> None:
-        self.token = f"verify-{os.urandom(4).hex()}"
         self.facts: dict[str, Any] = {}
         self._own_addresses, self._root = own_addresses, root
+        self._litter = Litter()
+        self.token = self._litter.token
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Bait:
         try:
             self._prepare()
-        except (OSError, Missing) as error:
+        except (OSError, KernelError, Missing) as error:
             self._stack.close()
             raise EngineError("", f"this host has nothing to look for from inside a jail: {error}") from error
         return self
@@ -61,6 +65,7 @@ class Bait:
 
     def _prepare(self) -> None:
         disk, root = os.stat("/").st_dev, os.stat("/")
+        self._stack.enter_context(self._litter)
         self._listen()
         self.facts |= {
             "strangers": [self._stranger(uid) for uid in sorted({0, self._root})],
@@ -82,15 +87,11 @@ class Bait:
         that ids would protect."""
         marker = f"{self.token}-{uid}"
         pid = self._stack.enter_context(decoy.waiting(marker, before=lambda: _become(uid)))
-        number = int.from_bytes(os.urandom(3), "big") + 1
         return {
             "marker": marker,
             "host_pid": pid,
             "abstract": self._abstract(marker),
-            "files": self._files(marker),
-            "shm_key": number,
-            "shm_id": self._system_v(number),
-            "queue": f"/{self._queue(marker)}",
+            **self._litter.lay(marker),
             "key": self._key(marker),
         }
 
@@ -98,29 +99,6 @@ class Bait:
         listener = self._stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         listener.bind(f"\0{marker}")
         listener.listen(8)
-        return marker
-
-    def _files(self, marker: str) -> list[str]:
-        paths = [f"{directory}/{marker}" for directory in _FILES if os.path.isdir(directory)]
-        for path in paths:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-            self._stack.callback(os.unlink, path)
-        return paths
-
-    def _system_v(self, number: int) -> int:
-        memory = syscall("shmget", number, 4096, _CREATE)
-        self._stack.callback(syscall, "shmctl", memory, _REMOVE, None)
-        semaphores = syscall("semget", number, 1, _CREATE)
-        self._stack.callback(syscall, "semctl", semaphores, 0, _REMOVE, 0)
-        messages = syscall("msgget", number, _CREATE)
-        self._stack.callback(syscall, "msgctl", messages, _REMOVE, None)
-        return memory
-
-    def _queue(self, marker: str) -> str:
-        with contextlib.suppress(OSError):
-            # The system call knows the name without the slash that mq_open(3) wants.
-            os.close(syscall("mq_open", marker.encode(), os.O_CREAT | os.O_RDWR, 0o666, None))
-            self._stack.callback(syscall, "mq_unlink", marker.encode())
         return marker
 
     def _key(self, marker: str) -> int | None:

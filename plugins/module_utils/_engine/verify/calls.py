@@ -18,7 +18,7 @@ MACHINE = os.uname().machine
 NUMBERS = numbers(MACHINE) if MACHINE in ("x86_64", "aarch64") else {}
 _ENOSYS = 38
 
-DETACH, EXPIRE = 2, 4
+DETACH, EXPIRE, NO_FOLLOW = 2, 4, 8
 BIND, MOVE, REMOUNT, READ_ONLY, RECURSIVE, PRIVATE = 4096, 8192, 32, 1, 16384, 1 << 18
 
 

@@ -49,9 +49,10 @@ def waiting(marker: str, *, before: Callable[[], None] = lambda: None) -> Iterat
     such programs (vm.memfd_noexec).
     """
     running, started = os.pipe()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(marker, before, started)
+        _become(marker, before, started, parent)
     os.close(started)
     try:
         failed = os.read(running, 200)
@@ -64,11 +65,11 @@ def waiting(marker: str, *, before: Callable[[], None] = lambda: None) -> Iterat
         os.waitpid(pid, 0)
 
 
-def _become(marker: str, before: Callable[[], None], started: int) -> None:
+def _become(marker: str, before: Callable[[], None], started: int, parent: int) -> None:
     """The pipe closes on exec: that is how the parent learns of it. Never returns."""
     try:
         before()
-        processes.set_parent_death_signal(signal.SIGKILL)
+        processes.die_with(parent)
         program = os.memfd_create("waiting", os.MFD_CLOEXEC)
         os.write(program, executable(os.uname().machine))
         os.execve(program, [marker], {})

@@ -13,6 +13,7 @@ streams. The jail's root has no power over them (attack grab_who_enters).
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -22,11 +23,14 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..._kernel import capabilities, processes, trees
+from ..._kernel import capabilities, files, processes, trees
+from ..._kernel.errors import KernelError
 from ..ceiling import Ceiling, impose
 from ..enter import Target, join
 from ..errors import EngineError
+from ..launch.control import Child
 from .attack import CATALOGUE, Attack, Facts, Outcome, try_it
+from .calls import DETACH, NO_FOLLOW, umount
 
 _SECONDS = 15.0
 _TICK = 0.02
@@ -34,6 +38,12 @@ _NOROOT = capabilities.securebits_of(["noroot"])
 _FAILED = 70
 # Where an attacker ends that did what a filter kills for, or what the processor does not allow.
 _KILLED = (signal.SIGSYS, signal.SIGSEGV, signal.SIGILL)
+_SCRATCH, _PLACES = ".verify-", ("/dev/shm/", "/")
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class _ToldToGo(Exception):
+    """No OSError, many of which attacks and their preparations pass over."""
 
 
 def carry_out(target: Target, names: Iterable[str], facts: Facts) -> Iterator[tuple[str, Outcome] | None]:
@@ -43,10 +53,11 @@ def carry_out(target: Target, names: Iterable[str], facts: Facts) -> Iterator[tu
     """
     wanted = list(names)
     reader, writer = os.pipe()
+    caller = os.getpid()
     helper = os.fork()
     if helper == 0:
         os.close(reader)
-        _be_the_helper(target, wanted, facts, writer)
+        _be_the_helper(target, wanted, facts, writer, caller)
     os.close(writer)
     os.close(target.pidfd)
     try:
@@ -78,16 +89,24 @@ def _read(jail: str, reader: int, expected: int) -> Iterator[tuple[str, Outcome]
     os.read(reader, 1)
 
 
-def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int) -> None:
-    """It joins everything that the jail consists of but its pids, and forks the attackers; it never returns."""
+def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int, caller: int) -> None:
+    """It joins everything that the jail consists of but its pids, and forks the attackers; it never returns.
+
+    In a session of its own, so that what ends its caller's does not end it: there is something to be cleared away.
+    """
     try:
         for fd in range(3):
             with contextlib.suppress(OSError):
                 os.close(fd)
+        os.setsid()
         join(target, {writer})
-        # Told to go we go by way of what has to be cleared away; from a terminal it is our parent who is told.
+        Child(writer).leave_if_alone()
+        # Our caller may be killed while we tell him something.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        processes.set_parent_death_signal(signal.SIGTERM)
+        if os.getppid() != caller:
+            os._exit(_FAILED)
         os.environ.clear()
         # A collection would write to all the memory that attackers still share with us.
         gc.disable()
@@ -105,7 +124,7 @@ def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int) 
 
 def _leave(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise InterruptedError("told to go")
+    raise _ToldToGo
 
 
 def _occupy(number: int) -> None:
@@ -123,14 +142,16 @@ def _say(writer: int, name: str | None, outcome: Outcome) -> None:
 @contextlib.contextmanager
 def _scratch() -> Iterator[dict[str, Any]]:
     """Directories of our own in the jail, in memory and on its root, and a file in there that is another user's."""
-    name = f".verify-{os.urandom(4).hex()}"
+    _sweep()
+    name = f"{_SCRATCH}{os.urandom(4).hex()}"
     made = []
     try:
-        for place in ("/dev/shm", ""):
-            with contextlib.suppress(OSError):
-                os.mkdir(f"{place}/{name}", 0o700)
-                os.chmod(f"{place}/{name}", 0o777)
-                made.append(f"{place}/{name}")
+        for path in (f"{place}{name}" for place in _PLACES):
+            made.append(path)
+            try:
+                _make_directory(path)
+            except OSError:
+                made.remove(path)
         if not made:
             raise OSError("the jail has no place to write to")
         foreign = f"{made[0]}/foreign"
@@ -138,8 +159,39 @@ def _scratch() -> Iterator[dict[str, Any]]:
         os.chown(foreign, 1, 1)
         yield {"scratch": made[0], "places": made, "foreign_file": foreign}
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for path in made:
-            trees.remove_tree(path)
+            _remove(path)
+
+
+def _make_directory(path: str) -> None:
+    """For everybody, and held for as long as we live: whoever comes after us removes what nobody holds."""
+    os.mkdir(path, 0o700)
+    fcntl.flock(os.open(path, _DIRECTORY), fcntl.LOCK_EX)
+    os.chmod(path, 0o777)
+
+
+def _sweep() -> None:
+    """Remove what helpers have left that were killed: directories of theirs that nobody holds."""
+    for place in _PLACES:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(place):
+                if name.startswith(_SCRATCH):
+                    _remove_unless_held(f"{place}{name}")
+
+
+def _remove_unless_held(path: str) -> None:
+    with contextlib.suppress(OSError, KernelError), files.closing(os.open(path, _DIRECTORY)) as fd:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(path)
+
+
+def _remove(path: str) -> None:
+    """A tree of ours, with what an attacker has mounted in there who was killed before he could take it away."""
+    for name in os.listdir(path):
+        with contextlib.suppress(OSError):
+            umount(f"{path}/{name}", DETACH | NO_FOLLOW)
+    trees.remove_tree(path)
 
 
 @contextlib.contextmanager
@@ -172,19 +224,25 @@ def _attempt(tried: Attack, facts: Facts, ceiling: Ceiling) -> Outcome:
         os.close(reader)
         _be_the_attacker(tried, facts, ceiling, writer)
     os.close(writer)
-    answer = _answer(reader)
-    os.close(reader)
-    # Its children with it: it leads a session of its own.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    status = os.waitpid(pid, 0)[1]
+    try:
+        answer = _answer(reader)
+    finally:
+        os.close(reader)
+        status = _end(pid)
     if answer:
         return Outcome(*json.loads(answer))
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _KILLED:
         return Outcome(False, signal.Signals(os.WTERMSIG(status)).name)
     return Outcome(None, f"killed by somebody, or no end in {_SECONDS:.0f} s", lost=True)
+
+
+def _end(attacker: int) -> int:
+    """Kill it, and its children with it, as it leads a session of its own; how it ended, as waitpid(2) has it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(attacker, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(attacker, signal.SIGKILL)
+    return os.waitpid(attacker, 0)[1]
 
 
 def _answer(reader: int) -> bytes:
@@ -204,7 +262,8 @@ def _be_the_attacker(tried: Attack, facts: Facts, ceiling: Ceiling, writer: int)
     """As a command becomes what it is (enter), up to its exec; it never returns."""
     try:
         processes.set_undumpable()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
         os.setsid()
         processes.close_descriptors({writer})
         processes.join_new_keyring()
@@ -213,6 +272,7 @@ def _be_the_attacker(tried: Attack, facts: Facts, ceiling: Ceiling, writer: int)
             # What exec would have done: root is nobody special.
             capabilities.set_capabilities(permitted=(), effective=())
         processes.set_parent_death_signal(signal.SIGKILL)
+        Child(writer).leave_if_alone()
         outcome = try_it(tried, facts)
         os.write(writer, json.dumps(outcome, default=str).encode() + b"\n")
     except Exception as error:
