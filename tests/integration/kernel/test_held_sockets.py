@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The kernel keeps the sockets of a control group to its addresses, whatever a root in it tries (ENGINE.md, D.4)."""
+"""The kernel keeps the sockets of a control group to its addresses, whatever a root in it tries."""
 
 from __future__ import annotations
 
