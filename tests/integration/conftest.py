@@ -38,6 +38,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 # Whole fleets, playbooks that build and move what stands on them, and every way to become another user.
 THOROUGH = (
     "connection/test_become.py",
+    "connection/test_generic.py",
     "engine/test_learn_nginx.py",
     "fleet/test_jails_as_hosts.py",
     "fleet/test_moves.py",
