@@ -6,9 +6,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from _pytest.runner import runtestprotocol
 from ansible_collections.hosting.jails.tests.faults import machine, roots
+from ansible_collections.hosting.jails.tests.faults.tasks import run, supervised, template
+from ansible_collections.hosting.jails.tests.faults.world import world
+
+
+@pytest.fixture
+def before() -> Iterator[list[str]]:
+    """The machine with a template and a supervisor, and without any jail."""
+    run(template)
+    with supervised():
+        yield world()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,7 +11,6 @@ import os
 import pickle
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,11 +19,13 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine import apply
 from ansible_collections.hosting.jails.plugins.module_utils._engine.converge import converge
 from ansible_collections.hosting.jails.plugins.module_utils._engine.launch import init, setup
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
-from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import server
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, server
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import libc, links
 from ansible_collections.hosting.jails.plugins.module_utils._model.planner import Wanted
 from ansible_collections.hosting.jails.tests.faults import roots
 from ansible_collections.hosting.jails.tests.faults.expected import EXPECTED
+from ansible_collections.hosting.jails.tests.faults.world import settled
+from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
 NAME = "flt-a"
 # Audit events (PEP 578) of what changes the world.
@@ -160,6 +161,13 @@ def template(name: str = "flt") -> None:
     templates.ensure(name, roots.source())
 
 
+def removed(before: list[str], moment: int = 0) -> None:
+    """The jail is removed, and nothing on the machine says that it ever was; ``moment`` is when a task was killed."""
+    outcome = run(task("absent"))
+    assert not outcome.failure, (moment, outcome.failure)
+    assert settled(before) == [], moment
+
+
 def whole_jail(number: int = 1, **given: Any) -> dict[str, Any]:
     """Options of a jail with everything: a clone, limits, a network, a program that runs."""
     return {
@@ -201,16 +209,7 @@ def supervised(*, kill_at: int = 0, role: str = "supervisor", after: str = "star
 
 
 def _wait_for_supervisor() -> None:
-    from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client
-
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        connection = client._try_connect()
-        if connection is not None:
-            connection.close()
-            return
-        time.sleep(0.002)
-    raise AssertionError("the supervisor does not come up")
+    wait_until(client._try_connect, what="the supervisor").close()
 
 
 def _arrange_death(role: str, kill_at: int) -> None:

@@ -29,13 +29,6 @@ Task = Callable[[], Any]
 Kills = Callable[..., Iterator[int]]
 
 
-@pytest.fixture
-def before() -> Iterator[list[str]]:
-    run(template)
-    with supervised():
-        yield world()
-
-
 def fleet(*jails: dict[str, Any], parallel: int = 1, check: bool = False, **options: Any) -> Task:
     parameters = {
         "jails": list(jails),
@@ -166,7 +159,7 @@ def test_a_fleet_whose_supervisor_is_killed_goes_on_with_the_next(before_any: li
         assert not done(made(), moment)["changed"], moment
         done(gone(), moment)
         client.dismiss()
-        assert settled(before_any, seconds=8.0) == [], moment
+        assert settled(before_any) == [], moment
 
 
 @pytest.fixture

@@ -10,32 +10,27 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import network, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import links
 from ansible_collections.hosting.jails.tests.faults import machine
-from ansible_collections.hosting.jails.tests.faults.tasks import NAME, run, supervised, task, template, whole_jail
-from ansible_collections.hosting.jails.tests.faults.world import settled, world
+from ansible_collections.hosting.jails.tests.faults.tasks import (
+    NAME,
+    removed,
+    run,
+    supervised,
+    task,
+    template,
+    whole_jail,
+)
+from ansible_collections.hosting.jails.tests.faults.world import settled
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
+from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
 DEFINED = task(**whole_jail())
 ADDRESS = "10.22.0.2"
-
-
-@pytest.fixture
-def before() -> Iterator[list[str]]:
-    run(template)
-    with supervised():
-        yield world()
-
-
-def removed(before: list[str]) -> None:
-    outcome = run(task("absent"))
-    assert not outcome.failure, outcome.failure
-    assert settled(before) == []
 
 
 def init_of(name: str = NAME) -> int:
@@ -136,17 +131,17 @@ def _visitor(directory: str) -> int:
     pid = os.fork()
     if pid == 0:
         os.chdir(directory)
-        time.sleep(60)
+        signal.pause()
         os._exit(0)
-    time.sleep(0.05)
+    wait_until(lambda: os.path.samefile(f"/proc/{pid}/cwd", directory), what="the visitor")
     return pid
 
 
 def test_a_copy_of_the_mounts_elsewhere_does_not_keep_a_jail(before: list[str]) -> None:
     """A service with a mount namespace of its own, started while the jail was there, has its pins mounted too."""
     assert run(DEFINED).state == "running"
-    holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sleep", "60"])
-    time.sleep(0.2)
+    holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sleep", "1000"])
+    wait_until(lambda: b"sleep\0" in Path(f"/proc/{holder.pid}/cmdline").read_bytes()[:6], what="the copy")
     try:
         outcome = run(task("absent"))
         assert not outcome.failure, outcome.failure
@@ -169,9 +164,7 @@ def test_groups_that_a_jail_made_below_its_own_go_with_it(before: list[str]) -> 
         signal.pause()
     with open(f"{top}/a/b/c/cgroup.procs", "w", encoding="ascii") as file:
         file.write(str(pid))
-    removed_at = time.monotonic()
     assert not run(task("absent")).failure
-    assert time.monotonic() - removed_at < 5
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
     assert settled(before) == []
 
@@ -179,9 +172,7 @@ def test_groups_that_a_jail_made_below_its_own_go_with_it(before: list[str]) -> 
 def test_a_jail_whose_group_was_removed_meanwhile_is_removed(before: list[str]) -> None:
     assert run(DEFINED).state == "running"
     os.kill(init_of(), signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while status.run_state(NAME) != "failed" and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: status.run_state(NAME) == "failed")
     status.group(NAME).remove()
     removed(before)
 

@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import store
 from ansible_collections.hosting.jails.tests.faults import roots
 from ansible_collections.hosting.jails.tests.faults.tasks import (
     NAME,
+    removed,
     run,
     stride,
-    supervised,
     task,
-    template,
     whole_jail,
 )
-from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+from ansible_collections.hosting.jails.tests.faults.world import settled, strays
 
 # The longest task has fewer; the loops have to end by themselves.
 MOST_STEPS = 400
@@ -34,14 +32,6 @@ CHANGED = {
     "limits": {"pids": 60, "memory": "80M", "cpus": 1},
     "ip": {"mode": "vnet", "addresses": ["10.22.0.2/32", "10.22.0.3/32"], "mtu": 1400},
 }
-
-
-@pytest.fixture
-def before() -> Iterator[list[str]]:
-    """The machine with a template and a supervisor, and without any jail."""
-    run(template)
-    with supervised():
-        yield world()
 
 
 def kills(killed: Task, *, prepared: Task | None = None, every: int = 3) -> Iterator[int]:
@@ -68,13 +58,6 @@ def completed(again: Task, *, state: str, moment: int) -> None:
     second = run(again)
     assert not second.failure, (moment, second.failure)
     assert not second.changed, (moment, second.result)
-
-
-def removed(before: list[str], moment: int) -> None:
-    """The jail is removed, and nothing on the machine says that it ever was."""
-    outcome = run(task("absent"))
-    assert not outcome.failure, (moment, outcome.failure)
-    assert settled(before) == [], moment
 
 
 def test_a_killed_definition_and_start_are_completed(before: list[str]) -> None:

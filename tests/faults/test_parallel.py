@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import status
 from ansible_collections.hosting.jails.tests.faults.tasks import (
     NAME,
     Outcome,
     run,
-    supervised,
     task,
     template,
     whole_jail,
@@ -26,13 +24,6 @@ from ansible_collections.hosting.jails.tests.faults.world import allocations, se
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
 
 DEFINED = task(**whole_jail())
-
-
-@pytest.fixture
-def before() -> Iterator[list[str]]:
-    run(template)
-    with supervised():
-        yield world()
 
 
 def at_once(tasks: list[Callable[[], Any]]) -> list[Outcome]:
@@ -139,4 +130,4 @@ def test_the_first_jails_of_a_host_start_at_once_without_a_supervisor() -> None:
     assert failures(outcomes) == []
     assert strays() == []
     assert failures(at_once([task("absent", name=f"flt-{number}") for number in numbers])) == []
-    assert settled(before, seconds=8.0) == []
+    assert settled(before) == []

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import report
-from ansible_collections.hosting.jails.tests.faults.tasks import NAME, run, supervised, task, template, whole_jail
-from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+from ansible_collections.hosting.jails.tests.faults.tasks import NAME, run, task, whole_jail
+from ansible_collections.hosting.jails.tests.faults.world import settled, strays
 
 DEFINED = task(**whole_jail())
 DOCUMENT = Path(f"/etc/jails/{NAME}.json")
@@ -38,13 +37,6 @@ DAMAGES = {
     "another version": b'{"version": 99, "format": 99, "flt-a": {"index": "one"}}',
 }
 DAMAGED = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-
-
-@pytest.fixture
-def before() -> Iterator[list[str]]:
-    run(template)
-    with supervised():
-        yield world()
 
 
 def damaged(path: Path, damage: bytes, before: list[str]) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.hosting.jails.tests.faults.tasks import (
     whole_jail,
 )
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
 MOST_STEPS = 1000
 DEFINED = task(**whole_jail())
@@ -53,13 +54,6 @@ def pid_of(name: str = NAME) -> int:
     state = store.read_state(name)
     assert state is not None
     return state.pid
-
-
-def wait_until(condition: object, *, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.005)
 
 
 def gone(pid: int) -> bool:
@@ -133,7 +127,7 @@ def test_a_killed_supervisor_is_replaced_by_the_next_start(before: list[str]) ->
     assert not outcome.failure, outcome.failure
     for name in (NAME, "flt-b"):
         assert not run(task("absent", name=name)).failure
-    assert settled(before, seconds=8.0) == []
+    assert settled(before) == []
 
 
 def test_a_jail_that_ends_while_nobody_watches_is_restarted_by_its_policy(before: list[str]) -> None:
@@ -192,7 +186,7 @@ def test_a_supervisor_of_another_engine_is_replaced_and_its_jails_live_on(before
         wait_until(lambda: status.run_state(NAME) == "failed")
     for name in (NAME, "flt-b"):
         assert not run(task("absent", name=name)).failure
-    assert settled(before, seconds=8.0) == []
+    assert settled(before) == []
 
 
 def test_a_zombie_init_counts_as_dead(before: list[str]) -> None:

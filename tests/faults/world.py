@@ -25,6 +25,8 @@ _OF_THE_HOST = (
     "/var/lib/jails/.allocations.json.tmp",
     "/var/lib/jails/roots",
 )
+# How long a loaded machine may take to be rid of what was killed.
+_MOMENT = 30.0
 _GROUPS_OF_THE_HOST = ("jails", "jails/.supervisor")
 
 
@@ -43,9 +45,9 @@ def allocations() -> dict[str, dict[str, int]]:
         return {}
 
 
-def settled(before: list[str], *directories: str, seconds: float = 3.0) -> list[str]:
+def settled(before: list[str], *directories: str) -> list[str]:
     """What is there and was not before, or the other way round, once nothing moves any more."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _MOMENT
     while True:
         now = world(*directories)
         difference = [f"left: {item}" for item in now if item not in before]
@@ -57,7 +59,7 @@ def settled(before: list[str], *directories: str, seconds: float = 3.0) -> list[
 
 def strays() -> list[str]:
     """Processes that are in no jail and are no supervisor: nobody would ever look for them."""
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + _MOMENT
     while found := _strays():
         if time.monotonic() > deadline:
             return found

@@ -45,6 +45,9 @@ _PACKAGES = (
 # Nothing that a test reads; without them the archive has half the size.
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
+# What a loaded machine may need for what takes a moment otherwise; what comes to no end takes longer than any of it.
+PATIENCE = 60.0
+
 T = TypeVar("T")
 
 
@@ -200,7 +203,7 @@ def run_in(name: str, *command: str, options: Sequence[str] = (), **how: Any) ->
     return jailctl("exec", *options, name, "--", *command, **how)
 
 
-def wait_until(condition: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, timeout: float = PATIENCE, what: str = "") -> T:
     """Wait for something to become true, and return it."""
     deadline = time.monotonic() + timeout
     while True:
@@ -218,7 +221,7 @@ def leftovers(prefix: str = PREFIX) -> list[str]:
 
 
 @contextlib.contextmanager
-def nothing_left(prefix: str = PREFIX, *, timeout: float = 5.0) -> Iterator[None]:
+def nothing_left(prefix: str = PREFIX, *, timeout: float = PATIENCE / 2) -> Iterator[None]:
     """Claim of a block that the machine is afterwards as it was before; processes get a moment to be gone."""
     owner, before = os.getpid(), leftovers(prefix)
     yield

@@ -170,6 +170,8 @@ def _begin(order: Order, number: int) -> int:
         init = pidfd.open_pidfd(pid)
         try:
             return _join(order, number, init)
+        except ProcessLookupError as error:
+            raise EngineError("", "the init of the context died") from error
         finally:
             os.close(init)
     except (KernelError, EngineError):

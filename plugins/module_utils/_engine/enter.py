@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -90,7 +91,7 @@ def run_in(target: Target, entry: Entry) -> int:
                 os.close(fd)
         done = pidfd.open_pidfd(helper)
         stack.callback(os.close, done)
-        stack.enter_context(_forwarding(helper))
+        stack.enter_context(_forwarding(done))
         if entry.terminal:
             _relay_terminal(ours, relay, stack)
         _raise_failure(target.name, ours, helper)
@@ -99,10 +100,15 @@ def run_in(target: Target, entry: Entry) -> int:
 
 
 def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
-    """Run a command in a jail with nothing to read and nothing heard of it; killed when its time is up."""
+    """Run a command in a jail with nothing to read and nothing heard of it; killed when its time is up.
+
+    That begins with the entry, on which a jail can keep us waiting (a group of its own that it freezes, a file system
+    of its own in the way to the command).
+    """
+    deadline = time.monotonic() + timeout
+    target = open_target(name)
     reader, writer = os.pipe()
     os.close(writer)
-    target = open_target(name)
     ours, theirs = os.pipe()
     sink = os.open(os.devnull, os.O_WRONLY)
     helper = os.fork()
@@ -110,14 +116,11 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
         _enter(target, entry, Child(theirs), [reader, sink, sink])
     for fd in (theirs, reader, sink, target.pidfd):
         os.close(fd)
-    with files.closing(ours):
-        _raise_failure(name, ours, helper)
-    done = pidfd.open_pidfd(helper)
-    try:
-        if not pidfd.wait(done, timeout):
-            os.kill(helper, signal.SIGKILL)
-    finally:
-        os.close(done)
+    with files.closing(ours), files.closing(pidfd.open_pidfd(helper)) as done:
+        if control.is_heard_of(ours, timeout):
+            _raise_failure(name, ours, helper)
+        if not pidfd.wait(done, deadline - time.monotonic()):
+            pidfd.send_signal(done, signal.SIGKILL)
     return _status_of(helper)
 
 
@@ -215,8 +218,12 @@ def _relay_terminal(ours: int, relay: Relay, stack: contextlib.ExitStack) -> Non
 
 @contextlib.contextmanager
 def _forwarding(helper: int) -> Iterator[None]:
-    """Pass signals that we get on to the helper, who passes them on into the jail."""
-    before = {number: signal.signal(number, lambda received, _: os.kill(helper, received)) for number in _FORWARDED}
+    """Pass signals that we get on to the helper, who passes them on into the jail; it is known by its pidfd."""
+
+    def forward(received: int, _unused: object) -> None:
+        pidfd.send_signal(helper, received)
+
+    before = {number: signal.signal(number, forward) for number in _FORWARDED}
     try:
         yield
     finally:
@@ -237,7 +244,7 @@ def _enter(target: Target, entry: Entry, child: Child, streams: list[int]) -> No
     try:
         _close_streams(set(range(3)) - set(streams))
         join(target, {child.fd, *streams})
-        _leave_if_alone(child)
+        child.leave_if_alone()
         slave = _send_terminal(child.fd) if entry.terminal else -1
         command = os.fork()
         if command == 0:
@@ -322,6 +329,7 @@ def _wait_for(command: int) -> int:
 def _run_command(target: Target, entry: Entry, child: Child, streams: list[int]) -> None:
     """The process that becomes the command; it never returns."""
     try:
+        processes.set_parent_death_signal(signal.SIGKILL)
         processes.set_undumpable()
         if entry.terminal:
             terminals.make_controlling(streams[0])
@@ -339,17 +347,11 @@ def _run_command(target: Target, entry: Entry, child: Child, streams: list[int])
         accounts.enter_directory(entry.workdir or account.home, required=bool(entry.workdir))
         impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
         processes.set_parent_death_signal(signal.SIGKILL)
-        _leave_if_alone(child)
+        child.leave_if_alone()
         programs.execute(command, environment)
     except Exception as error:
         child.fail(error)
     finally:
-        os._exit(_FAILED)
-
-
-def _leave_if_alone(child: Child) -> None:
-    """The signal of a parent's death comes to those only who had asked for it before."""
-    if child.is_alone():
         os._exit(_FAILED)
 
 

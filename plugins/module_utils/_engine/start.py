@@ -83,7 +83,11 @@ def begin(name: str, *, restarts: int = 0, trial: Mapping[str, Any] | None = Non
         files.write_record(places.started_document(name), full)
         files.write_record(places.ceiling(name), recipe.ceiling.to_json())
         output = open_output(name, allocation.uid_base)
-        return Starting(name, Launch(recipe, output), state, output)
+        try:
+            return Starting(name, Launch(recipe, output), state, output)
+        except BaseException:
+            os.close(output)
+            raise
     except (KernelError, EngineError, OSError) as error:
         status.clear_remains(name, phase="failed", message=str(error))
         raise

@@ -80,11 +80,12 @@ class Trial:
         finally:
             if self._output >= 0:
                 os.close(self._output)
-            if self._init:
-                self.killed = _bury(self._init) == -signal.SIGKILL
             if self._attendant:
                 os.kill(self._attendant, signal.SIGKILL)
                 _bury(self._attendant)
+        # Not one that cannot be killed, on which we would wait for ever.
+        if self._init:
+            self.killed = _bury(self._init) == -signal.SIGKILL
 
 
 @contextlib.contextmanager

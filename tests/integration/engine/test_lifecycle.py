@@ -17,6 +17,8 @@ import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.tests.integration.jails import (
+    PATIENCE,
+    Jail,
     jail,
     jailctl,
     leftovers,
@@ -73,11 +75,11 @@ def test_a_second_run_changes_nothing() -> None:
 
 def test_sigterm_reaches_the_command() -> None:
     script = "trap 'echo asked to stop; exit 0' TERM; echo ready; while :; do sleep 0.1; done"
-    with jail("eng-life", command=["sh", "-c", script]) as it:
+    with jail("eng-life", command=["sh", "-c", script], stop={"timeout": 600}) as it:
         wait_until(lambda: "ready" in it.log())
         started = time.monotonic()
         it.converge(state="stopped")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < PATIENCE
         assert it.state == "stopped"
         wait_until(lambda: "asked to stop" in it.log())
 
@@ -96,7 +98,7 @@ def test_a_stubborn_command_is_killed_after_the_timeout_and_all_of_its_control_g
         wait_until(lambda: "deaf" in it.log() and len(processes_of("eng-life")) >= 4)
         started = time.monotonic()
         it.converge(state="stopped")
-        assert 0.9 < time.monotonic() - started < 4
+        assert 0.9 < time.monotonic() - started < PATIENCE
         assert processes_of("eng-life") == []
         assert not it.cgroup.exists()
         assert it.state == "stopped"
@@ -104,10 +106,10 @@ def test_a_stubborn_command_is_killed_after_the_timeout_and_all_of_its_control_g
 
 def test_a_pid_1_that_would_not_notice_the_signal_is_not_waited_for() -> None:
     """The kernel drops signals that an init has no handler for; ten seconds of waiting would be for nothing."""
-    with jail("eng-life", command=["sleep", "1000"], init="none", stop={"timeout": 30}) as it:
+    with jail("eng-life", command=["sleep", "1000"], init="none", stop={"timeout": 600}) as it:
         started = time.monotonic()
         it.converge(state="stopped")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -166,16 +168,20 @@ def test_a_frozen_jail_stands_still_and_a_thawed_one_goes_on() -> None:
         wait_until(lambda: it.log().count("x") > 2)
         assert it.converge(state="frozen")["changed"]
         assert it.state == "frozen"
-        time.sleep(0.1)
+        wait_until(lambda: prints_nothing(it), what="what it has printed to be read")
         count = it.log().count("x")
-        time.sleep(0.2)
-        assert it.log().count("x") == count
         assert not it.converge(state="frozen")["changed"]
         refused = it.run("true")
         assert (refused.returncode, "frozen" in refused.stderr) == (125, True)
         assert it.converge(state="started")["changed"]
         wait_until(lambda: it.log().count("x") > count)
         assert it.state == "running"
+
+
+def prints_nothing(it: Jail) -> bool:
+    before = it.log()
+    time.sleep(0.3)
+    return it.log() == before
 
 
 def test_a_frozen_jail_can_be_stopped_and_hears_its_signal() -> None:
@@ -222,21 +228,19 @@ def test_the_builtin_reaper_is_pid_1_reaps_orphans_and_passes_signals_on(without
         assert command_line(it.pid) != ["sh", "-c", script]
         assert jail_pids(it.pid)[1:] == [1]
         time.sleep(0.3)
-        assert zombies("eng-reap") == []
+        wait_until(lambda: zombies("eng-reap") == [], what="the orphan to be buried")
         os.kill(it.pid, signal.SIGTERM)
-        wait_until(lambda: it.state == "failed")
-        assert it.log() == "ready\nasked\n"
+        wait_until(lambda: it.state == "failed" and it.log() == "ready\nasked\n")
         wait_until(lambda: it.describe()["exit_status"] == 7)
 
 
 def test_the_builtin_reaper_without_a_command_reaps_and_waits_for_its_signal(without_reapers: None) -> None:
-    with jail("eng-reap") as it:
+    with jail("eng-reap", stop={"timeout": 600}) as it:
         it.script("(sleep 0.05 &)")
-        time.sleep(0.3)
-        assert zombies("eng-reap") == []
+        wait_until(lambda: processes_of("eng-reap") == [it.pid], what="the orphan to be buried")
         started = time.monotonic()
         it.converge(state="stopped")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < PATIENCE
 
 
 def test_the_builtin_reaper_cannot_be_looked_into_from_its_jail(without_reapers: None) -> None:
@@ -266,7 +270,7 @@ def test_a_jail_whose_namespaces_and_network_are_gone_starts_again_as_after_a_bo
 def test_a_jail_outlives_whoever_started_it_and_knows_how_long_it_has_run() -> None:
     with jail("eng-life", command=["sleep", "100"]) as it:
         assert Path(f"/proc/{it.pid}/stat").read_text().rpartition(")")[2].split()[1] != str(os.getpid())
-        assert float(it.output("cat", "/proc/uptime").split()[0]) < 20
+        assert float(it.output("cat", "/proc/uptime").split()[0]) < PATIENCE
 
 
 def test_the_same_engine_is_installed_that_is_tested() -> None:

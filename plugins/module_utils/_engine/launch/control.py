@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 from typing import Any, NamedTuple
 
 from ..._kernel.errors import KernelError
@@ -46,11 +47,15 @@ class Child:
         else:
             self.say(error=f"{type(error).__name__}: {error}")
 
-    def is_alone(self) -> bool:
-        """Whether the other end is closed: who had it is dead, and that before its children are told (exit_notify)."""
+    def leave_if_alone(self) -> None:
+        """End ourselves when nobody has the other end any more: who asks for the signal of a death too late gets none.
+
+        Whoever dies closes what it has before its children are told (exit_notify).
+        """
         poll = select.poll()
         poll.register(self.fd, 0)
-        return bool(poll.poll(0))
+        if poll.poll(0):
+            os._exit(128 + signal.SIGKILL)
 
     def wait_for_go(self) -> bool:
         """Wait for the launcher's permission to execute the command; False when the launcher is gone."""
@@ -58,6 +63,13 @@ class Child:
             return os.read(self.fd, 16) == b"go"
         except OSError:
             return False
+
+
+def is_heard_of(fd: int, seconds: float) -> bool:
+    """Whether ``receive`` has something to tell, within so many seconds."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def receive(fd: int) -> Report | None:

@@ -46,6 +46,7 @@ def run(start: Start, root: int, nodes: dict[str, int], *, released: int = -1) -
             impose(start.recipe.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
             if start.recipe.standby:
                 processes.set_parent_death_signal(signal.SIGKILL)
+                start.child.leave_if_alone()
             _execute(start, reaper_fd, command, _environment(start.recipe, account))
     except Exception as error:
         start.child.fail(error)

@@ -13,7 +13,7 @@ import socket
 import time
 from typing import NamedTuple
 
-from ..._kernel import namespaces, pidfd, processes
+from ..._kernel import files, namespaces, pidfd, processes
 from ..._kernel.errors import KernelError
 from ..errors import EngineError
 from . import control, setup
@@ -49,17 +49,19 @@ class Launch:
         self._start_time = 0
         self._released = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        user_namespace = namespaces.open_pin(recipe.user_namespace)
         # In the system order a pid namespace of the jail's own user namespace is wanted: the child makes it.
-        with contextlib.nullcontext() if recipe.system else namespaces.new_pid_namespace_for_children():
+        own_pids = contextlib.nullcontext() if recipe.system else namespaces.new_pid_namespace_for_children()
+        with theirs, files.closing(namespaces.open_pin(recipe.user_namespace)) as user_namespace, own_pids:
             self._child = os.fork()
             if self._child == 0:
                 setup.run(Start(recipe, Child(theirs.detach()), output, user_namespace))
-        os.close(user_namespace)
-        theirs.close()
         self.fd = ours.detach()
         if not recipe.system:
-            self._meet_init(self._child)
+            try:
+                self._meet_init(self._child)
+            except KernelError:
+                self.close()
+                raise
 
     def advance(self) -> Launched | None:
         """Take one step; the result when the jail's program runs. EngineError when it cannot."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..._kernel import processes
 from ..._kernel.cgroups import Cgroup
 from ..._model.document import effective
 from .. import allocations, hooks, network, places, status, store
@@ -219,7 +220,7 @@ def _spawn(command: list[str]) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
-        os.closerange(3, 4096)
+        processes.close_descriptors(())
         os.chdir("/")
         os.execve(command[0], command, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     finally:

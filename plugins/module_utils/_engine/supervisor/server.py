@@ -179,22 +179,19 @@ class Server:
             if launched is None:
                 return
             os.close(launched.pidfd)
-            state = starting.record(launched)
+            # One that nobody could watch would wait for ever for somebody to read what it prints.
+            watched = watch(name, starting.record(launched))
         except (EngineError, KernelError, OSError) as error:
             self._abandon(name, error)
             return
         self._selector.unregister(fd)
         del self._starts[name]
         starting.launch.close()
-        self._say(connection, {"jail": name, "ok": True, "pid": state.pid})
+        os.close(starting.output)
         if name in self._watched:
             self._forget(self._watched[name])
-        try:
-            self._watch(watch(name, state))
-        except (KernelError, OSError):
-            self._settle(name, self._exit_status(state.pid), ran_for=0.0)
-        finally:
-            os.close(starting.output)
+        self._watch(watched)
+        self._say(connection, {"jail": name, "ok": True, "pid": watched.state.pid})
 
     def _abandon(self, name: str, error: Exception) -> None:
         starting, connection = self._starts.pop(name)
