@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -24,6 +25,8 @@ from .errors import EngineError
 
 # Part of every identity: other programs for the same devices have another number.
 _GENERATION = 1
+# The jails of a host have few lists of devices, and most the same one.
+_MOST_LISTS = 16
 _BITS = {"r": READ, "w": WRITE, "rw": READ | WRITE}
 
 
@@ -80,7 +83,7 @@ def hold(
     """
     terminals = _has_terminals(document)
     identity = _identity(devices, terminals=terminals)
-    rules = tuple(_rules(devices, terminals=terminals))
+    rules = _rules(devices, terminals=terminals)
     return hold_group(group, rules, identity[::-1] if before_nodes else identity)
 
 
@@ -94,19 +97,21 @@ def observe(group: Cgroup, document: Mapping[str, Any]) -> bool | None:
     except EngineError:
         return None
     terminals = _has_terminals(document)
-    return is_held_group(group, tuple(_rules(devices, terminals=terminals)), _identity(devices, terminals=terminals))
+    return is_held_group(group, _rules(devices, terminals=terminals), _identity(devices, terminals=terminals))
 
 
 def _has_terminals(document: Mapping[str, Any]) -> bool:
     return profile_of(document["caps"]["devices"]) == DEFAULT
 
 
+@lru_cache(maxsize=_MOST_LISTS)
 def _identity(devices: tuple[Device, ...], *, terminals: bool) -> str:
     """Of the nodes too: it is given when they are what they should be."""
     return sha256(repr((_GENERATION, terminals, *map(tuple, devices))).encode()).hexdigest()[:12]
 
 
-def _rules(devices: tuple[Device, ...], *, terminals: bool) -> Iterator[Rule]:
+@lru_cache(maxsize=_MOST_LISTS)
+def _rules(devices: tuple[Device, ...], *, terminals: bool) -> tuple[Rule, ...]:
     """Making a node of a device that is given gives nothing more; the start itself makes them.
 
     One rule for each device, however many names it has.
@@ -117,5 +122,4 @@ def _rules(devices: tuple[Device, ...], *, terminals: bool) -> Iterator[Rule]:
         access[key] = access.get(key, MAKE) | _BITS[device.access]
     if terminals:
         access.update({(False, *numbers): READ | WRITE | MAKE for numbers in TERMINALS})
-    for (block, major, minor), bits in access.items():
-        yield Rule(block, major, minor, bits)
+    return tuple(Rule(*numbers, bits) for numbers, bits in access.items())

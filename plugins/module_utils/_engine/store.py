@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .._kernel import files, trees
@@ -40,6 +41,7 @@ class RuntimeState(NamedTuple):
     version: int = STATE_VERSION
 
 
+@lru_cache(maxsize=1)
 def boot_id() -> str:
     """Identity of the host's present boot: state of an earlier one is void."""
     return (files.read_text("/proc/sys/kernel/random/boot_id") or "").strip()

@@ -86,11 +86,12 @@ def canonical_json(value: Any) -> str:
 def read_text(path: str) -> str | None:
     """Content of a small file, None where there is none."""
     try:
-        with closing(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
             return _read_all(fd).decode()
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
+        finally:
+            os.close(fd)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise KernelError.from_os_error("read", path, error) from error

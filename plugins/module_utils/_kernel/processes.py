@@ -130,8 +130,8 @@ def is_alive(pid: int, started: int) -> bool:
 def _stat_fields(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the state on: the name before them may hold spaces and parentheses."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            return file.read().rpartition(b")")[2].decode("ascii", "replace").split()
     except (FileNotFoundError, ProcessLookupError):
         return []
 

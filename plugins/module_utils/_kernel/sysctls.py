@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .errors import KernelError
+from .files import read_text
 
 _ROOT = "/proc/sys"
 
@@ -15,13 +16,8 @@ def read(name: str) -> str | None:
 
     Those under ``net/`` belong to the network namespace that the caller is in, whichever procfs is mounted.
     """
-    try:
-        with open(f"{_ROOT}/{name}", encoding="ascii") as file:
-            return file.read().strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise KernelError.from_os_error("read", f"{_ROOT}/{name}", error) from error
+    text = read_text(f"{_ROOT}/{name}")
+    return None if text is None else text.strip()
 
 
 def write(name: str, value: str) -> None:

@@ -19,8 +19,8 @@ from .wanted import Wanted
 class Decisions:
     """Whether one jail is stopped, started and frozen, each decided once for all steps of the plan.
 
-    ``document`` is the canonical document that is to hold, ``full`` the same with its defaults, and ``in_force`` what
-    the jail was last started with, as far as anybody knows.
+    ``document`` is the canonical document that is to hold, ``full`` the same with its defaults, ``before`` the stored
+    one with its defaults, and ``in_force`` what the jail was last started with, as far as anybody knows.
     """
 
     def __init__(
@@ -38,7 +38,8 @@ class Decisions:
         self.live = live
         self.place = Place(wanted.jail)
         self.full = effective(document)
-        self.in_force = effective(live.started or stored or document)
+        self.before = self._effective(stored) if stored else None
+        self.in_force = self._effective(live.started) if live.started else self.before or self.full
         self.resets = wanted.reset and live.rootfs is not None
         self.returns = wanted.previous
         self.reasons = self._reasons()
@@ -68,6 +69,10 @@ class Decisions:
         if self.starts or (self.thaws and not self.stops):
             return "running"
         return "stopped" if self.stops or self.live.state == "absent" else self.live.state
+
+    def _effective(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Most documents are the one that is to hold already, and most of a run is filling in defaults."""
+        return self.full if document in (self.document, self.full) else effective(document)
 
     def _reasons(self) -> list[str]:
         """What the running jail was started without, and cannot get while it runs."""

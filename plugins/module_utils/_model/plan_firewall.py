@@ -63,7 +63,7 @@ def firewall_removal(jail: str, stored: Mapping[str, Any] | None, live: Live) ->
 def _changes(decisions: Decisions) -> Iterator[str]:
     """What is asked for anew."""
     beside_others = decisions.live.firewall is not None
-    before = effective(decisions.stored) if decisions.stored else None
+    before = decisions.before
     had = before is not None and has_rules(before, beside_others=beside_others)
     has = has_rules(decisions.full, beside_others=beside_others)
     if had != has:

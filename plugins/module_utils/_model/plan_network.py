@@ -10,7 +10,6 @@ from typing import Any
 
 from .actions import Action
 from .decisions import Decisions
-from .defaults import effective
 from .live import NetworkLive
 from .profiles import owns_network
 from .shapes import LIVE
@@ -56,7 +55,7 @@ def _drift(decisions: Decisions, live: NetworkLive) -> Iterator[str]:
         yield f"mtu {live.mtu} -> {ip['mtu']}"
     if _has_wrong_owner(decisions):
         yield "another owner"
-    before = effective(decisions.stored)["ip"] if decisions.stored else ip
+    before = decisions.before["ip"] if decisions.before else ip
     yield from (f"other {name}" for name in _COMPARED if before.get(name) != ip.get(name))
     if ip["mode"] == "shared" and _is_another_order(before["addresses"], ip["addresses"]):
         yield "other order of addresses"
@@ -84,6 +83,8 @@ def _has_wrong_owner(decisions: Decisions) -> bool:
 def replaces_namespace(decisions: Decisions) -> bool:
     """Whether the jail gets another network namespace, which none of its processes can be moved to."""
     before, after = decisions.in_force, decisions.full
+    if before == after:
+        return False
     stacks = [stack(full) for full in (before, after)]
     return stacks[0] != stacks[1] or (stacks[0] == _OWN and owns_network(before) != owns_network(after))
 
