@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .._model.permissions import PERMISSIONS, denial_of
-from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OWN_PROFILE, Privileges
+from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OF_SYSTEM_JAILS, OWN_PROFILE, Privileges
 from .finding import Finding
 
 ENFORCED = "enforced"
@@ -47,8 +47,7 @@ def _examine(privileges: Privileges, host: Host) -> Iterator[Finding]:
         # The bounding set of a new user namespace is full, whatever that of its maker is (user_namespaces(7)).
         why = "unless a filter forbids it, a process may make a user namespace and hold every capability in that"
         yield Finding("capabilities", PARTIAL, why)
-    for name in sorted(privileges.capabilities & set(LIMITED)):
-        yield Finding(f"capability {name}", PARTIAL, LIMITED[name])
+    yield from _examine_limited(privileges, network=network)
     yield from _examine_network(privileges, network=network)
     yield from _examine_permissions(privileges, host, filtered=filtered)
     for name in privileges.securebits:
@@ -59,6 +58,16 @@ def _examine(privileges: Privileges, host: Host) -> Iterator[Finding]:
         yield Finding("seccomp", ENFORCED, "32-bit and x32 system calls fail with ENOSYS")
     elif not has_filters and privileges.seccomp != "none":
         yield Finding("seccomp", UNAVAILABLE, "this kernel has no CONFIG_SECCOMP_FILTER")
+
+
+def _examine_limited(privileges: Privileges, *, network: str) -> Iterator[Finding]:
+    """Capabilities that do less than their names promise; one that is confined to a permission is told of with that."""
+    of_host = NETWORK_CAPABILITIES if network in _HOST_STACK else frozenset()
+    for name in sorted(privileges.capabilities - privileges.confined - of_host):
+        if name in OF_SYSTEM_JAILS and privileges.profile != "vps":
+            yield Finding(f"capability {name}", UNAVAILABLE, OF_SYSTEM_JAILS[name])
+        elif name in LIMITED:
+            yield Finding(f"capability {name}", PARTIAL, LIMITED[name])
 
 
 def _examine_network(privileges: Privileges, *, network: str) -> Iterator[Finding]:

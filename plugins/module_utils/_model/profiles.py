@@ -23,9 +23,22 @@ _NAMESPACED = frozenset(
 
 # The kernel asks for a part of these in the host's user namespace, where root in a jail is nobody.
 LIMITED = {
+    "DAC_READ_SEARCH": "reads every file of the jail, but opens none by its handle (open_by_handle_at(2))",
     "IPC_LOCK": "locks System V shared memory, but mlock(2) stays within the memlock limit",
+    "NET_BROADCAST": "hears of other network namespaces by netlink; broadcasts and multicasts take no capability",
+    "SYS_ADMIN": "mounts, names and namespaces of the jail's own; nothing of disks, swap, quotas or trusted attributes",
+    "SYS_BOOT": "reboot(2) restarts or ends the jail, never the host, and there is no kexec_load(2)",
     "SYS_NICE": "changes the affinity of the jail's own processes, but raises no priority",
     "SYS_RESOURCE": "changes limits of the jail's own processes, but raises no hard limit",
+}
+
+# The kernel asks for these in the user namespace that owns the jail's pids or System V objects. The host makes those
+# for every jail that does not make its own mounts.
+OF_SYSTEM_JAILS = {
+    "CHECKPOINT_RESTORE": "pids belong to the host's user namespace, and nobody in the jail chooses one",
+    "IPC_LOCK": "System V objects belong to the host's user namespace, and mlock(2) takes the memlock limit alone",
+    "IPC_OWNER": "System V objects belong to the host's user namespace, and in the jail to their owners alone",
+    "SYS_BOOT": "pids belong to the host's user namespace, so reboot(2) is refused; a jail ends with its command",
 }
 
 # Count in the user namespace that owns the network.

@@ -55,9 +55,10 @@ def _verdict(name: str, exit_status: int | None) -> tuple[str, int | None, str]:
 
 
 def _may_reboot(name: str) -> bool:
-    """Whether a jail holds what reboot(2) takes: otherwise those signals came from elsewhere."""
+    """Whether a jail may call reboot(2), which takes pids of its own: otherwise those signals came from elsewhere."""
     document = store.read_started(name) or store.read_document(name)
-    return document is not None and "SYS_BOOT" in privileges_of(document).capabilities
+    privileges = privileges_of(document) if document else None
+    return privileges is not None and privileges.profile == "vps" and "SYS_BOOT" in privileges.capabilities
 
 
 def _ending(exit_status: int | None) -> str:

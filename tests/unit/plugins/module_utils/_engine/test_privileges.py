@@ -125,7 +125,21 @@ def test_only_devices_that_were_asked_for_make_a_strict_jail_too_weak(monkeypatc
 
 
 def test_the_report_says_what_a_capability_is_not_worth() -> None:
-    assert findings({"caps": {"keep": ["IPC_LOCK"]}})["capability IPC_LOCK"].verdict == "partial"
+    assert findings({"caps": {"keep": ["SYS_NICE"]}})["capability SYS_NICE"].verdict == "partial"
+    assert "capability SYS_CHROOT" not in findings({"caps": {"keep": ["SYS_CHROOT"]}})
+
+
+@pytest.mark.parametrize("name", ["CHECKPOINT_RESTORE", "IPC_LOCK", "IPC_OWNER", "SYS_BOOT"])
+def test_what_belongs_to_who_has_made_the_namespaces_is_worth_nothing_where_that_is_the_host(name: str) -> None:
+    kept = findings({"caps": {"keep": [name]}})[f"capability {name}"]
+    assert (kept.verdict, "host's user namespace" in kept.why) == ("unavailable", True)
+    own = findings({"caps": {"profile": "vps"}}).get(f"capability {name}")
+    assert own is None or own.verdict == "partial"
+
+
+def test_a_capability_that_is_confined_to_a_permission_is_told_of_with_that() -> None:
+    assert "capability SYS_ADMIN" not in findings({"caps": {"allow": {"set_hostname": True}}})
+    assert findings({"caps": {"keep": ["SYS_ADMIN"]}})["capability SYS_ADMIN"].verdict == "partial"
 
 
 @pytest.mark.parametrize("mode", ["vnet", "none", "host", "shared"])

@@ -11,6 +11,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._model.errors import
 from ansible_collections.hosting.jails.plugins.module_utils._model.profiles import (
     CAPABILITIES,
     LIMITED,
+    OF_SYSTEM_JAILS,
     PROFILES,
     Privileges,
     owns_network,
@@ -89,8 +90,8 @@ def test_profile_plus_keep_minus_drop(profile: str, keep: set[str], drop: set[st
 
 
 def test_limited_capabilities_are_grantable_and_explained() -> None:
-    assert set(LIMITED) <= resolve(profile="vps").capabilities
-    assert all(LIMITED.values())
+    assert set(LIMITED) | set(OF_SYSTEM_JAILS) <= resolve(profile="vps").capabilities
+    assert all(LIMITED.values()) and all(OF_SYSTEM_JAILS.values())
 
 
 def test_a_misspelt_capability_is_answered_with_the_nearest() -> None:
