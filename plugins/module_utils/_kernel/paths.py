@@ -11,21 +11,16 @@ import struct
 from . import libc
 from .errors import KernelError
 
-RESOLVE_NO_XDEV = 0x01
-RESOLVE_NO_MAGICLINKS = 0x02
-RESOLVE_NO_SYMLINKS = 0x04
-RESOLVE_BENEATH = 0x08
-RESOLVE_IN_ROOT = 0x10
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_IN_ROOT = 0x10
 
 
-def open_beneath(
-    root: int, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
-) -> int:
+def open_beneath(root: int, path: str, flags: int) -> int:
     """Open a path as if ``root`` (a directory descriptor) were "/": no link inside it can lead out.
 
     openat2(2), Linux 5.6. The races of path checks done in user space are what most container escapes were.
     """
-    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, mode, resolve)
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
     return libc.syscall("open", path, libc.OPENAT2, root, os.fsencode(path), how, len(how))
 
 

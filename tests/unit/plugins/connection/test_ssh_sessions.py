@@ -74,13 +74,18 @@ def test_a_connection_is_opened_once(tmp_path: Path) -> None:
 
 
 def test_those_who_waited_for_one_that_failed_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    arrived = tmp_path / "arrived"
+    arrived.mkdir()
+
     def talk(number: int) -> bytes:
         def open_it() -> None:
+            while len(list(arrived.iterdir())) < 4:
+                time.sleep(0.01)
             time.sleep(0.3)
             raise ConnectionError
 
-        time.sleep(0.02 * number)
         with take_seat(str(tmp_path / "seats")) as seat:
+            (arrived / str(number)).touch()
             try:
                 seat.open_in_turn(lambda: False, open_it)
             except ConnectionError:
