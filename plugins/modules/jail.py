@@ -362,6 +362,7 @@ jail:
     restarts: 0
     exit_status: null
     message: ""
+    ended: null
     document: {name: web1, command: [nginx], limits: {memory: 256M}}
 """
 

@@ -359,6 +359,7 @@ jail:
     restarts: 0
     exit_status: null
     message: ""
+    ended: null
     document: {name: web1, command: [nginx], caps: {profile: none}}
 """
 

@@ -132,6 +132,19 @@ jails:
       description: Why it failed.
       type: str
       sample: its init exited with status 1
+    ended:
+      description:
+        - How and when it ended the last time since the host was booted, also when it runs again. Null when it has not.
+        - C(how) is V(stopped), by a task, C(jailctl) or a hook that failed; V(powered_off) or V(rebooted), from inside;
+          V(exited) or V(killed) by a signal; or V(unseen) while no supervisor watched.
+        - C(at) is when, in UTC. C(exit_status) is that of its init, null when it was stopped, and C(message) says it
+          all in words.
+      type: dict
+      sample:
+        how: powered_off
+        at: "2026-11-22T10:05:00Z"
+        exit_status: 0
+        message: it was powered off from inside
     profile:
       description: Its privileges, as M(hosting.jails.jail_caps) calls them.
       type: str

@@ -417,6 +417,7 @@ jail:
     restarts: 0
     exit_status: null
     message: ""
+    ended: null
     document: {name: web1, ip: {mode: vnet, addresses: [10.20.0.11/32, 10.20.0.12/32, "fd00:20::11/128"]}}
 """
 

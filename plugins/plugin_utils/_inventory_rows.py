@@ -124,6 +124,10 @@ def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
 
 
+def _mapping_or_none(value: Any) -> dict[str, Any] | None:
+    return _mapping(value) or None
+
+
 def _addresses(value: Any) -> list[str]:
     return [text for text in _texts(value) if _interface(text)]
 
@@ -148,6 +152,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "restarts": _number,
     "exit_status": _number,
     "message": _text,
+    "ended": _mapping_or_none,
     "profile": _text,
     "template": _text,
     "ip_mode": _text,

@@ -29,6 +29,14 @@ LEVELS = ("critical", "warning", "notice")
 STATES = ("running", "frozen", "stopped", "failed", "stuck")
 _STATE_DIRECTORY = "/var/lib/jails"
 _DISK_CRITICAL = 97.0
+_ENDED = {
+    "stopped": "stopped",
+    "exited": "ended by itself",
+    "killed": "ended by a signal",
+    "rebooted": "rebooted from inside",
+    "powered_off": "powered off from inside",
+    "unseen": "ended unseen",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class JailRow:
     host: str
     name: str
     state: str
+    ended: str
     uptime: str
     uptime_seconds: float
     addresses: list[str]
@@ -159,6 +168,7 @@ def _jail(host: str, jail: Mapping[str, Any], earlier: Mapping[str, Any]) -> Jai
         host=host,
         name=text(jail.get("name")),
         state=_state(jail),
+        ended=_ended(jail) if _state(jail) != "running" or _is_by_itself(jail) else "",
         uptime=duration(seconds),
         uptime_seconds=seconds or 0.0,
         addresses=[address_of(address) for address in listed(jail.get("addresses"))],
@@ -255,7 +265,7 @@ def _problems_of_jail(row: JailRow, jail: Mapping[str, Any], warn: float) -> Ite
     if row.state in ("failed", "stuck", "unknown"):
         yield problem("critical", "has failed" if row.state == "failed" else f"is {row.state}", message)
     elif row.state == "stopped" and row.autostart:
-        yield problem("warning", "is stopped, and is to run whenever the host does", _exit(jail))
+        yield problem("warning", "is stopped, and is to run whenever the host does", _ended(jail) or _exit(jail))
     elif row.state == "frozen":
         yield problem("notice", "is frozen")
     elif message:
@@ -264,8 +274,8 @@ def _problems_of_jail(row: JailRow, jail: Mapping[str, Any], warn: float) -> Ite
     if kills:
         yield problem("warning", f"had {kills:.0f} processes killed for want of memory", row.memory.text)
     restarts = number(jail.get("restarts")) or 0
-    if restarts and row.state == "running":
-        yield problem("warning", f"was started again {restarts:.0f} times in a row by its policy", _exit(jail))
+    if restarts and row.state == "running" and _ending(jail) != "rebooted":
+        yield problem("warning", f"was started again {restarts:.0f} times in a row by its policy", _ended(jail))
     for use, what in ((row.memory, "memory"), (row.pids, "processes"), (row.cpu, "processor time")):
         if (use.percent or 0.0) >= warn:
             yield problem("warning", f"uses {use.percent:.0f} % of the {what} that it may", use.text)
@@ -279,6 +289,21 @@ def _in_common(problems: Sequence[Problem]) -> Iterator[Problem]:
     for problem in problems:
         jails.setdefault(replace(problem, jail=""), []).append(problem.jail)
     return (replace(problem, jail=some(names)) for problem, names in jails.items())
+
+
+def _ending(jail: Mapping[str, Any]) -> str:
+    return text(mapping(jail.get("ended")).get("how"))
+
+
+def _is_by_itself(jail: Mapping[str, Any]) -> bool:
+    """Whether a jail that runs again had ended without anybody outside having said so."""
+    return _ending(jail) not in ("", "stopped")
+
+
+def _ended(jail: Mapping[str, Any]) -> str:
+    """How and when it ended last; empty for a word that we do not know, or none."""
+    words, when = _ENDED.get(_ending(jail), ""), text(mapping(jail.get("ended")).get("at"))
+    return f"{words}, {when}" if words and when else words
 
 
 def _exit(jail: Mapping[str, Any]) -> str:

@@ -42,6 +42,11 @@ def state(name: str) -> str:
     return f"{RUNTIME}/{name}/state.json"
 
 
+def ending(name: str) -> str:
+    """How the jail's last life in this boot ended."""
+    return f"{RUNTIME}/{name}/ended.json"
+
+
 def started_document(name: str) -> str:
     """The effective document that the running jail was started with."""
     return f"{RUNTIME}/{name}/started.json"

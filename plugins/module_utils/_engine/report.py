@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .._model.document import effective, redacted
 from .._model.errors import DocumentError
 from .._model.plan_firewall import in_force
-from . import allocations, status, store
+from . import allocations, endings, status, store
 from .errors import EngineError
 from .host_facts import HostFacts
 from .store import RuntimeState
@@ -113,6 +113,7 @@ def _status_row(seen: Seen) -> dict[str, Any]:
         "restarts": state.restarts if state else 0,
         "exit_status": state.exit_status if state and not running else None,
         "message": seen.damage or failure,
+        "ended": endings.read(seen.name) if state else None,
     }
 
 

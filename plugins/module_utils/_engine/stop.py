@@ -13,7 +13,8 @@ from typing import Any
 from .._kernel import pidfd
 from .._kernel.errors import KernelError
 from .._kernel.files import read_text
-from . import hooks, status, store
+from . import endings, hooks, status, store
+from .endings import Ending
 from .errors import EngineError
 from .store import RuntimeState
 
@@ -36,6 +37,8 @@ def stop(name: str, document: Mapping[str, Any] | None, *, restart: bool = False
         hooks.run_all(name, "prestop", document, pid=state.pid)
         _ask(name, state, document["stop"])
     status.clear_remains(name, phase="restarting" if restart else "stopped")
+    message = "it was stopped, to be started again" if restart else "it was stopped"
+    endings.note(name, Ending(endings.STOPPED, None, message))
     if document:
         hooks.run_all(name, "poststop", document)
 

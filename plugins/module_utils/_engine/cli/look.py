@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import places, report
@@ -34,7 +34,12 @@ def _status(words: list[str]) -> int:
     rows = report.describe_all(select_jails(names), ("status", "network"))
     if "--json" in flags:
         return print_json(rows)
-    return print_table(rows, ("name", "state", "uptime", "restarts", "exit_status", "message"))
+    shown = [{**row, "ended": _ended(row["ended"])} for row in rows]
+    return print_table(shown, ("name", "state", "uptime", "restarts", "exit_status", "ended", "message"))
+
+
+def _ended(ending: Mapping[str, Any] | None) -> str:
+    return f"{ending['how'].replace('_', ' ')} {ending['at']}" if ending else ""
 
 
 def _stat(words: list[str]) -> int:

@@ -15,7 +15,8 @@ from ..._kernel import processes
 from ..._kernel.errors import KernelError
 from ..._model.document import effective
 from ..._model.profiles import privileges_of
-from .. import places, status, store
+from .. import endings, places, status, store
+from ..endings import Ending
 from ..errors import EngineError
 from ..store import RuntimeState
 
@@ -38,20 +39,21 @@ def settle(name: str, instance: str, exit_status: int | None) -> None:
             lock.remove()
         if state is None or state.instance != instance or state.phase != "running" or status.is_alive(state):
             return
-        phase, exit_status, message = _verdict(name, exit_status)
+        phase, ending = _verdict(name, exit_status)
         # Before the phase, which others wait for.
-        store.note_state(name, state._replace(exit_status=exit_status))
+        endings.note(name, ending)
+        store.note_state(name, state._replace(exit_status=ending.exit_status))
         with contextlib.suppress(EngineError):
-            status.clear_remains(name, phase=phase, message=message)
+            status.clear_remains(name, phase=phase, message=ending.message)
 
 
-def _verdict(name: str, exit_status: int | None) -> tuple[str, int | None, str]:
-    """Phase, exit status and message of a jail whose init has ended so."""
+def _verdict(name: str, exit_status: int | None) -> tuple[str, Ending]:
+    """Phase of a jail whose init has ended so, and what is to be told of it."""
     if exit_status in (_REBOOT, _POWER_OFF) and _may_reboot(name):
         if exit_status == _POWER_OFF:
-            return "stopped", 0, "it was powered off from inside"
-        return "stopped", exit_status, "it was rebooted from inside"
-    return "stopped" if exit_status == 0 else "failed", exit_status, _ending(exit_status)
+            return "stopped", Ending(endings.POWERED_OFF, 0, "it was powered off from inside")
+        return "stopped", Ending(endings.REBOOTED, exit_status, "it was rebooted from inside")
+    return "stopped" if exit_status == 0 else "failed", _ending(exit_status)
 
 
 def _may_reboot(name: str) -> bool:
@@ -61,12 +63,12 @@ def _may_reboot(name: str) -> bool:
     return privileges is not None and privileges.profile == "vps" and "SYS_BOOT" in privileges.capabilities
 
 
-def _ending(exit_status: int | None) -> str:
+def _ending(exit_status: int | None) -> Ending:
     if exit_status is None:
-        return "its init ended while no supervisor watched"
+        return Ending(endings.UNSEEN, None, "its init ended while no supervisor watched")
     if exit_status < 0:
-        return f"its init was killed by signal {-exit_status}"
-    return f"its init exited with status {exit_status}"
+        return Ending(endings.KILLED, exit_status, f"its init was killed by signal {-exit_status}")
+    return Ending(endings.EXITED, exit_status, f"its init exited with status {exit_status}")
 
 
 def restore_rules() -> None:

@@ -75,6 +75,10 @@ def test_a_fleet_that_is_well_has_no_problems():
         (jail(state="frozen"), "notice: web1 is frozen"),
         (jail(state="stopped", autostart=True), "warning: web1 is stopped, and is to run whenever the host does"),
         (jail(restarts=3), "warning: web1 was started again 3 times in a row by its policy"),
+        (
+            jail(restarts=3, ended={"how": "exited", "at": "now"}),
+            "warning: web1 was started again 3 times in a row by its policy",
+        ),
         (jail(message="its document is damaged"), "warning: web1 has a problem"),
         (used(oom_kills=2), "warning: web1 had 2 processes killed for want of memory"),
         (used(memory_working=250 * MEBIBYTE), "warning: web1 uses 98 % of the memory that it may"),
@@ -91,6 +95,33 @@ def test_what_is_wrong_with_a_jail_is_said(row, problem):
 
 def test_a_jail_that_was_stopped_on_purpose_is_no_problem():
     assert said(host(jail(state="stopped", autostart=False))) == []
+
+
+def ended(how, at="2026-11-22T10:05:00Z", **row):
+    return jail(ended={"how": how, "at": at, "exit_status": 0, "message": ""}, **row)
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        (ended("powered_off", state="stopped"), "powered off from inside, 2026-11-22T10:05:00Z"),
+        (ended("stopped", state="stopped"), "stopped, 2026-11-22T10:05:00Z"),
+        (ended("rebooted"), "rebooted from inside, 2026-11-22T10:05:00Z"),
+        (ended("stopped"), ""),
+        (ended("abducted", state="stopped"), ""),
+        (ended("exited", at=None, state="failed"), "ended by itself"),
+        (jail(state="stopped", ended=None), ""),
+        (jail(state="stopped", ended="yesterday"), ""),
+    ],
+)
+def test_how_and_when_a_jail_ended_is_shown_unless_it_was_started_again_on_purpose(row, shown):
+    assert report([host(row)])["jails"][0]["ended"] == shown
+
+
+def test_a_power_off_is_told_where_a_jail_is_to_run_and_a_reboot_is_no_problem():
+    (problem,) = report([host(ended("powered_off", state="stopped", autostart=True))])["problems"]
+    assert problem["detail"] == "powered off from inside, 2026-11-22T10:05:00Z"
+    assert said(host(ended("rebooted", restarts=1))) == []
 
 
 def test_cache_is_no_use_of_memory():
@@ -162,7 +193,9 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
-JUNK_JAIL = st.dictionaries(st.sampled_from(sorted(jail()) + ["disk", "autostart", "exit_status"]), JUNK, max_size=8)
+JUNK_JAIL = st.dictionaries(
+    st.sampled_from(sorted(jail()) + ["disk", "autostart", "exit_status", "ended"]), JUNK, max_size=8
+)
 JUNK_HOST = st.fixed_dictionaries(
     {"name": JUNK, "answer": JUNK | st.fixed_dictionaries({"jails": st.lists(JUNK_JAIL | JUNK, max_size=3)})},
     optional={"facts": JUNK, "earlier": JUNK, "drained": JUNK},
