@@ -39,7 +39,8 @@ def _network(seen: Seen) -> dict[str, Any]:
     allocation, document = seen.facts.find(seen.name), seen.document
     if observed is None:
         mode = seen.full["ip"]["mode"] if seen.full else "none"
-        return {"mode": mode, "addresses": [], "up": mode == "host"}
+        none = dict.fromkeys(("mtu", "interface", "traffic"))
+        return {"mode": mode, "addresses": [], "up": mode == "host", **none}
     interface = allocation.interface if allocation and observed.mode == "vnet" else None
     found = {
         "mode": observed.mode,

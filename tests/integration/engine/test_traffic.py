@@ -58,8 +58,16 @@ def test_what_it_receives_counts_as_received(net: Network) -> None:
 def test_where_nothing_counts_nothing_is_said(net: Network, ip: dict[str, object]) -> None:
     apply("web1", ip)
     (row,) = report.describe_all(["web1"], ("network", report.TRAFFIC))
-    assert row["network"].get("traffic") is None
+    assert row["network"]["traffic"] is None
     assert row["traffic"] is None
+
+
+def test_a_jail_without_a_network_is_described_like_others(net: Network) -> None:
+    apply("web1", {"mode": "host"})
+    apply("web2", WEB2)
+    with_none, with_one = report.describe_all(["web1", "web2"], ("network",))
+    assert with_none["network"].keys() == with_one["network"].keys()
+    assert (with_none["network"]["mtu"], with_none["network"]["interface"]) == (None, None)
 
 
 def test_a_link_of_somebody_else_is_not_counted(net: Network) -> None:
