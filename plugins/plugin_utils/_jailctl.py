@@ -85,6 +85,6 @@ _REMEDIES = {
     "is not an option of exec": "its engine is older than this collection: run hosting.jails.jail_engine there",
     "jails are the business of the host's root": "log in as root, or say how to become root there with "
     "ansible_jail_host_become_command",
-    "sudo: ": "let this user run {jailctl} as root without a password (sudoers: USER ALL=(root) NOPASSWD: {jailctl}), "
-    "log in as root, or set ansible_jail_host_become_command",
+    "sudo: ": "let this user run jailctl exec as root (sudoers: USER ALL=(root) NOPASSWD: {jailctl} exec *), log in as "
+    "root, or set ansible_jail_host_become_command",
 }

@@ -116,7 +116,9 @@ def _write_users(directory: Path, jailctl: Path) -> None:
             passwd.write(f"{user}:x:{uid}:{uid}::{home}:/bin/sh\n")
             shadow.write(f"{user}:*:1::::::\n")
     sudoers = directory / "sudoers"
-    sudoers.write_text(f"root ALL=(ALL:ALL) ALL\ndeploy ALL=(root) NOPASSWD: {jailctl}\n")
+    # The line of docs/connection.md.
+    allowed = f"{jailctl} exec *, {jailctl} list --json"
+    sudoers.write_text(f"root ALL=(ALL:ALL) ALL\ndeploy ALL=(root) NOPASSWD: {allowed}\n")
     sudoers.chmod(0o440)
 
 
