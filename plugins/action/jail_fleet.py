@@ -19,7 +19,8 @@ from ansible.utils.vars import merge_hash
 
 from ..module_utils._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
 from ..module_utils._model.place import some
-from ..plugin_utils._fleet_calls import Call, OtherHosts, has_documents, own_call
+from ..plugin_utils._fleet_at_host import command_line, own_engine, read_result, task_input
+from ..plugin_utils._fleet_calls import Call, OtherHosts, documents_of, has_documents, own_call, plain
 from ..plugin_utils._fleet_documents import names_of
 from ..plugin_utils._fleet_verdict import Fault, Verdict
 
@@ -36,7 +37,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        _refuse_arguments(self._task.args)
+        parameters = _accepted(self._task.args)
+        wrap_async = self._task.async_val and not self._connection.has_native_async
+        answer = None
         if has_documents(self._task.args):
             own = own_call(self._task, variables["inventory_hostname"])
             faults = self._faults(own, variables)
@@ -45,8 +48,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
             if self._task.args.get("mode") == "validate":
                 self._task.async_val = 0  # There is no job to wait for.
                 return {**result, **_validated(own)}
-        wrap_async = self._task.async_val and not self._connection.has_native_async
-        result = merge_hash(result, self._execute_module(task_vars=variables, wrap_async=wrap_async))
+            if not wrap_async and self._may_ask(parameters):
+                answer = self._answer_of_host({**parameters, **documents_of(own)})
+        result = merge_hash(result, answer or self._execute_module(task_vars=variables, wrap_async=wrap_async))
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
@@ -73,15 +77,36 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         except ImportError as error:
             raise AnsibleActionFail(_missing_library(error)) from error
 
+    def _may_ask(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether the task may go to the engine that the host has: not with a path, which the host has to expand.
 
-def _refuse_arguments(arguments: Mapping[str, Any]) -> None:
-    """As the module does, but for documents: those are ours to judge, and we say where the mistake is."""
+        The command reads it. With become that is for the operator to allow (``pipelining``), as sudo may insist on a
+        terminal.
+        """
+        if parameters["mode"] != "converge" or C.DEFAULT_KEEP_REMOTE_FILES or not self._connection.has_pipelining:
+            return False
+        return not self._connection.become or self._is_pipelining_enabled("new")
+
+    def _answer_of_host(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What the engine that the host has makes of the task; None where that is another one than ours, or none."""
+        task, engine = self._task, own_engine()
+        log = not (task.no_log or C.DEFAULT_NO_TARGET_SYSLOG)
+        sent = task_input(parameters, check=task.check_mode, with_diff=task.diff, log=log)
+        line = f"{self._compute_environment_string()} {command_line(engine)}".strip()
+        return read_result(engine, self._low_level_execute_command(line, in_data=sent))
+
+
+def _accepted(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the module, with empty lists for documents: those are ours to judge, and we say where a
+    mistake is. Fails as the module does."""
     documents: dict[str, Any] = {"jails": [], "defaults": {}}
     parameters = {name: documents.get(name, value) for name, value in arguments.items() if value is not None}
     result = ArgumentSpecValidator(FLEET_SPEC, required_if=FLEET_NEEDS).validate(parameters)
     if result.error_messages:
         unknown = "Unsupported parameters: " if isinstance(result.errors[0], UnsupportedError) else ""
         raise AnsibleActionFail(f"{unknown}{result.errors.msg}")
+    accepted: dict[str, Any] = plain(result.validated_parameters)
+    return accepted
 
 
 def _failure(faults: Sequence[Fault], host: str) -> dict[str, Any]:

@@ -48,7 +48,12 @@ def has_documents(arguments: Mapping[str, Any]) -> bool:
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments that documents are made from, as plain Python objects without core's tags, proxies and vaults."""
-    return {name: _plain(arguments[name]) for name in ARGUMENTS if arguments.get(name) is not None}
+    return {name: plain(arguments[name]) for name in ARGUMENTS if arguments.get(name) is not None}
+
+
+def documents_of(call: Call) -> dict[str, Any]:
+    """The arguments that hold documents."""
+    return {name: value for name, value in call.arguments.items() if name != "fleet"}
 
 
 class OtherHosts:
@@ -133,11 +138,12 @@ def _finalised(task: Task, templar: Any) -> Any:
     return remove_omit(arguments, templar.available_variables.get("omit"))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON knows it."""
     if isinstance(value, Mapping):
-        return {_plain(key): _plain(inner) for key, inner in value.items()}
+        return {plain(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if value is None or isinstance(value, (bool, float)):
         return value
     return int(value) if isinstance(value, int) else str(value)

@@ -33,6 +33,11 @@ class EngineError(Exception):
         return f"{text}; {self.remedy}" if self.remedy else text
 
 
+def details_of(error: Exception) -> dict[str, str]:
+    """What a module returns of an exception besides its text."""
+    return {name: getattr(error, name) for name in ("jail", "path", "remedy") if getattr(error, name, "")}
+
+
 @contextlib.contextmanager
 def blaming(path: str, *, jail: str = "", remedy: str = "") -> Iterator[None]:
     """Say of any failure in a block which option of the document it has to do with."""

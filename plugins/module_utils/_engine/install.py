@@ -30,7 +30,8 @@ PACKAGE = "hosting_jails"
 
 _LAYERS = ("_model", "_kernel", "_engine")
 # The glue to Ansible is of no use on a host by itself.
-_LEFT_OUT = ("_engine/module.py",)
+# For Ansible alone, on the host and on the controller.
+_LEFT_OUT = ("_engine/module.py", "_model/documentation.py")
 _INTERPRETER = "/usr/bin/python3"
 _LOCAL_PROGRAMS = "/usr/local/bin"
 
@@ -65,7 +66,8 @@ def sources() -> dict[str, bytes]:
 
 
 def _belongs(path: str) -> bool:
-    return path.endswith(".py") and path not in _LEFT_OUT
+    """Ansible puts an empty file into each package of a payload: without them an engine has one digest everywhere."""
+    return path.endswith(".py") and path not in _LEFT_OUT and not path.endswith("/__init__.py")
 
 
 def _origin() -> tuple[str, str]:

@@ -17,7 +17,7 @@ from .._model.names import jail_name
 from .._model.options import argument_spec, given
 from .._model.planner import Wanted
 from .converge import converge
-from .errors import EngineError
+from .errors import EngineError, details_of
 
 APPLY_SPEC = {"apply": {"type": "str", "choices": ["live", "restart"], "default": "live"}}
 
@@ -29,8 +29,7 @@ def run(module: AnsibleModule, function: Callable[[AnsibleModule], dict[str, Any
     try:
         result = function(module)
     except (DocumentError, EngineError, KernelError, OSError) as error:
-        details = {name: getattr(error, name) for name in ("jail", "path", "remedy") if getattr(error, name, "")}
-        module.fail_json(msg=str(error), **details)
+        module.fail_json(msg=str(error), **details_of(error))
     module.exit_json(**result)
 
 
@@ -64,20 +63,14 @@ def wanted_of(part: str, parameters: dict[str, Any], *, reset: bool = False) -> 
 def run_fleet_module() -> None:
     """The whole of the module that is about all jails of a host."""
     from .._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
-    from .fleet.converge import converge as converge_fleet
-    from .fleet.refusal import Refusal
+    from .fleet.answer import answer
 
     module = AnsibleModule(argument_spec=FLEET_SPEC, required_if=FLEET_NEEDS, supports_check_mode=True)
-    # Hundreds of documents, secrets among them, are nothing to be sent back.
-    brief = {name: value for name, value in module.params.items() if name not in ("jails", "defaults")}
 
     def function(module: AnsibleModule) -> dict[str, Any]:
-        try:
-            result = converge_fleet(module.params, check=module.check_mode, with_diff=module._diff)
-        except Refusal as refusal:
-            module.fail_json(msg=str(refusal), errors=refusal.rows(), invocation={"module_args": brief})
+        result = answer(module.params, check=module.check_mode, with_diff=module._diff)
         if result["failed"]:
-            module.fail_json(**result, invocation={"module_args": brief})
-        return {**result, "invocation": {"module_args": brief}}
+            module.fail_json(**result)
+        return result
 
     run(module, function)

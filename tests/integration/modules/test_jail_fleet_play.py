@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine import install
 from ansible_collections.hosting.jails.tests.integration.modules.fleets import (
     DEFAULTS,
     FLEET,
@@ -79,6 +80,26 @@ def test_what_only_the_host_knows_is_refused_with_every_mistake(playbooks: Playb
         assert all(error["msg"] and error["remedy"] for error in result["errors"])
         assert "jails[1].rootfs.source.template" in result["msg"]
     assert names() == []
+
+
+def test_a_host_that_has_the_engine_is_sent_the_task_alone_and_answers_as_the_module(playbooks: Playbooks) -> None:
+    install.ensure_engine()
+    good = [member("a", 1, environment=SECRET), member("b[1:2]"), member("c", command=["ngnix"])]
+    bad = [member("a", 1), member("d", rootfs={"source": {"template": "fleet-none"}})]
+    check, make, refuse = task(*good, check=True), task(*good), task(*bad)
+    # Where the module's interpreter is not there, it cannot have been the module.
+    turns = [
+        {**turn, "vars": {"ansible_python_interpreter": "/nowhere/python3"}} for turn in (check, make, make, refuse)
+    ]
+    foreseen, made, again, refused = playbooks.run(*turns)
+    assert [row["changed"] for row in foreseen["jails"]] == [row["changed"] for row in made["jails"]] == [True] * 4
+    assert foreseen["diff"] == made["diff"]
+    assert [row["failed"] for row in made["jails"]] == [False, False, False, True]
+    # A job runs for itself, so that one always is the module.
+    jobs = playbooks.run(*({**turn, "async": 120, "poll": 1} for turn in (make, refuse)))
+    names = ("changed", "failed", "msg", "jails", "summary", "errors", "invocation")
+    for by_engine, by_module in zip((again, refused), jobs, strict=True):
+        assert {name: by_engine.get(name) for name in names} == {name: by_module.get(name) for name in names}
 
 
 def test_a_plan_through_ansible(playbooks: Playbooks, tmp_path: Path) -> None:
