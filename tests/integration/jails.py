@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import converge as engine
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places, report, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import packages, templates
@@ -47,6 +48,10 @@ _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/us
 
 # What a loaded machine may need for what takes a moment otherwise; what comes to no end takes longer than any of it.
 PATIENCE = 60.0
+
+# The beginning of a jail's command that is to end some time after its start: one that ends at once fails the start,
+# and what is at once depends on the machine. See Jail.let_go.
+UNTIL_LET_GO = "while ! test -e /let-go; do sleep 0.02; done; "
 
 T = TypeVar("T")
 
@@ -148,6 +153,10 @@ class Jail:
     def cgroup(self) -> Any:
         return status.group(self.name)
 
+    def let_go(self) -> None:
+        """Have its command go on that waits by UNTIL_LET_GO, in this life and in those to come."""
+        Path(f"/proc/{self.pid}/root/let-go").touch()
+
     def log(self) -> str:
         """What its command has printed."""
         return "".join(
@@ -231,6 +240,24 @@ def nothing_left(prefix: str = PREFIX, *, timeout: float = PATIENCE / 2) -> Iter
     while (after := leftovers(prefix)) != before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert after == before, f"left behind: {sorted(set(after) - set(before))}, gone: {sorted(set(before) - set(after))}"
+
+
+def fixtures(prefix: str = PREFIX) -> tuple[Any, Any]:
+    """``template`` and ``nothing_left`` for the conftest of a suite whose jails have names that begin so."""
+
+    @pytest.fixture(scope="session", name="template")
+    def made() -> Iterator[str]:
+        """A Debian to clone, made from an archive once a session: the root of every ``jail``."""
+        with nothing_left(prefix), template(f"{prefix}debian") as name:
+            yield name
+
+    @pytest.fixture(scope="module", name="nothing_left")
+    def clean(template: str) -> Iterator[None]:
+        """The file's tests leave nothing on the machine, all of them together."""
+        with nothing_left(prefix):
+            yield
+
+    return made, clean
 
 
 def supervisor_pid() -> int | None:

@@ -92,7 +92,7 @@ def inside(name: str) -> Iterator[None]:
         os.close(fd)
 
 
-def answers(address: str, *, seconds: float = 5.0) -> bool:
+def answers(address: str, *, seconds: float = 30.0) -> bool:
     """Whether an echo request from where we are is answered by that address.
 
     Asked again and again: the kernel opens a link that has just come up for packets when it finds the time.

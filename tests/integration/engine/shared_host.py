@@ -115,8 +115,8 @@ def server(port: int, *listens: str) -> list[str]:
     return ["/usr/bin/python3", "-c", SERVER, str(port), *listens]
 
 
-def ask(address: str, port: int, *, seconds: float = 2.0) -> str:
-    """What that server says to the host, or the errno; it may need a moment to listen."""
+def ask(address: str, port: int, *, listens: bool = True, seconds: float = jails.PATIENCE) -> str:
+    """What that server says to the host, or the errno; one that ``listens`` may need a moment for that."""
 
     def said() -> str:
         try:
@@ -127,10 +127,7 @@ def ask(address: str, port: int, *, seconds: float = 2.0) -> str:
         except OSError as error:
             return errno.errorcode[error.errno or 0]
 
-    answer = ""
-    for _unused in range(100):
-        answer = said()
-        if answer != "ECONNREFUSED":
-            break
+    end = time.monotonic() + seconds
+    while (answer := said()) == "ECONNREFUSED" and listens and time.monotonic() < end:
         time.sleep(0.02)
     return answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
@@ -23,6 +24,7 @@ from ansible_collections.hosting.jails.tests.integration.engine.firewall_host im
     apply,
     world,
 )
+from ansible_collections.hosting.jails.tests.integration.jails import PATIENCE
 
 pytest.importorskip("pyroute2")
 pytestmark = pytest.mark.usefixtures("private_state")
@@ -31,6 +33,7 @@ JAIL4 = "10.36.0.11"
 SECONDS = 2.0
 # Whether there is a limit at all shows sooner than what it is.
 BRIEFLY = 0.7
+_ATTEMPTS = 10
 
 
 @pytest.fixture
@@ -45,10 +48,10 @@ def _bits_a_second(net: Network, sender: str, receiver: str, address: str, secon
     with net.at(receiver):
         server = socket.create_server(("", 5001))
     with net.at(sender):
-        client = socket.create_connection((address, 5001), 2)
+        client = socket.create_connection((address, 5001), PATIENCE)
     threading.Thread(target=_send, args=(client,), daemon=True).start()
     arriving, _unused = server.accept()
-    arriving.settimeout(5)
+    arriving.settimeout(PATIENCE)
     with server, client, arriving:
         arriving.recv(1 << 20)
         total, start = 0, time.monotonic()
@@ -65,24 +68,34 @@ def _send(client: socket.socket) -> None:
         return
 
 
+def _assert_rate(rate: float, share: float, *path: Any) -> None:
+    """So many bits a second and no more, and that share of them at least: a busy machine may need more than one try."""
+    for _unused in range(_ATTEMPTS):
+        arrived = _bits_a_second(*path)
+        assert arrived <= 1.05 * rate
+        if arrived >= share * rate:
+            return
+    raise AssertionError(f"{arrived} of {rate} bits a second arrive")
+
+
 @pytest.mark.parametrize("rate", [4, 20, 200])
 def test_what_is_sold_arrives_and_no_more(net: Network, rate: int) -> None:
     apply("web1", {**WEB1, "bandwidth": {"ingress": f"{rate}M", "egress": f"{rate / 2 * 1000:.0f}K"}})
-    assert 0.5 * rate <= _bits_a_second(net, "outside", "web1", JAIL4) / 1e6 <= 1.05 * rate
-    assert 0.5 * rate / 2 <= _bits_a_second(net, "web1", "outside", OUTSIDE4) / 1e6 <= 1.05 * rate / 2
+    _assert_rate(rate * 1e6, 0.5, net, "outside", "web1", JAIL4)
+    _assert_rate(rate / 2 * 1e6, 0.5, net, "web1", "outside", OUTSIDE4)
 
 
 def test_it_holds_towards_the_host_too(net: Network) -> None:
     apply("web1", {**WEB1, "bandwidth": {"ingress": "20M", "egress": "10M"}})
-    assert 16 <= _bits_a_second(net, "host", "web1", JAIL4) / 1e6 <= 21
-    assert 8 <= _bits_a_second(net, "web1", "host", HOST4) / 1e6 <= 10.5
+    _assert_rate(20e6, 0.8, net, "host", "web1", JAIL4)
+    _assert_rate(10e6, 0.8, net, "web1", "host", HOST4)
 
 
 def test_without_it_there_is_no_limit(net: Network) -> None:
     apply("web1", {**WEB1, "bandwidth": {"egress": "2M"}})
-    assert _bits_a_second(net, "outside", "web1", JAIL4, BRIEFLY) > 100e6
+    assert _bits_a_second(net, "outside", "web1", JAIL4, BRIEFLY) > 20e6
     apply("web1", {"bandwidth": {}})
-    assert _bits_a_second(net, "web1", "outside", OUTSIDE4, BRIEFLY) > 100e6
+    assert _bits_a_second(net, "web1", "outside", OUTSIDE4, BRIEFLY) > 20e6
 
 
 def test_it_changes_under_a_connection(net: Network) -> None:
@@ -90,10 +103,10 @@ def test_it_changes_under_a_connection(net: Network) -> None:
     with net.at("web1"):
         server = socket.create_server(("", 80))
     with net.at("outside"):
-        client = socket.create_connection((JAIL4, 80), 2)
+        client = socket.create_connection((JAIL4, 80), PATIENCE)
     arriving, _unused = server.accept()
-    arriving.settimeout(3)
-    client.settimeout(3)
+    arriving.settimeout(PATIENCE)
+    client.settimeout(PATIENCE)
     for rates in ({"egress": "50M"}, {}, {"ingress": "1M"}, {"ingress": "1M", "egress": "5M"}):
         assert apply("web1", {"bandwidth": rates})
         client.sendall(b"there")

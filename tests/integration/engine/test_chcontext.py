@@ -137,7 +137,7 @@ def test_it_ends_as_its_command_does() -> None:
     assert chcontext("no-such-command").returncode == 127
     with running(305, "sh", "-c", "trap 'exit 5' TERM; echo up; sleep 20 & wait") as process:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 5
+        assert process.wait(jails.PATIENCE) == 5
     contexts._inside(305).kill()
     chcontext("true")
     assert contexts.numbers() == []

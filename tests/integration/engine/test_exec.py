@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.hosting.jails.tests.integration.jails import (
+    PATIENCE,
     Jail,
     jail,
     jailctl,
@@ -97,7 +98,7 @@ def test_200_mebibytes_pass_through_a_pipe_intact(it: Jail) -> None:
         sent.update(number.to_bytes(4, "big") + block[4:])
     os.waitpid(feeder, 0)
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
     assert received.digest() == sent.digest()
 
 
@@ -106,7 +107,7 @@ def test_files_as_streams_of_any_size_do_not_lock_up(it: Jail, tmp_path: Path) -
     question, answer = tmp_path / "question", tmp_path / "answer"
     question.write_bytes(os.urandom(MEBIBYTE) * 24)
     with question.open("rb") as source, answer.open("wb") as sink:
-        done = it.run("cat", stdin=source, stdout=sink, capture_output=False, text=False, timeout=30)
+        done = it.run("cat", stdin=source, stdout=sink, capture_output=False, text=False, timeout=PATIENCE)
     assert done.returncode == 0
     assert answer.read_bytes() == question.read_bytes()
 
@@ -114,7 +115,7 @@ def test_files_as_streams_of_any_size_do_not_lock_up(it: Jail, tmp_path: Path) -
 def test_a_reader_that_goes_away_ends_the_command(it: Jail) -> None:
     command = " ".join(jailctl_command("exec", "eng-exec", "--", "yes"))
     done = subprocess.run(
-        ["sh", "-c", f"{command} | head -n 1"], capture_output=True, text=True, timeout=20, check=False
+        ["sh", "-c", f"{command} | head -n 1"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.stdout == "y\n"
     wait_until(lambda: "yes" not in it.output("ps", "-eo", "comm"))
@@ -122,7 +123,7 @@ def test_a_reader_that_goes_away_ends_the_command(it: Jail) -> None:
 
 def test_a_full_disk_as_output_ends_the_command(it: Jail) -> None:
     with open("/dev/full", "wb") as sink:
-        done = it.run("yes", stdout=sink, capture_output=False, timeout=20)
+        done = it.run("yes", stdout=sink, capture_output=False, timeout=PATIENCE)
     assert done.returncode == 128 + signal.SIGPIPE
 
 
@@ -138,12 +139,12 @@ def test_an_input_that_never_ends_does_not_keep_the_command(it: Jail) -> None:
 def test_closed_streams_of_the_caller_are_no_error(it: Jail, tmp_path: Path) -> None:
     command = " ".join(jailctl_command("exec", "eng-exec", "--", "sh", "-c", "'cat; echo out; echo err >&2; exit 4'"))
     done = subprocess.run(
-        ["sh", "-c", f"{command} 0<&- 1>&- 2>{tmp_path}/err"], timeout=20, stdin=subprocess.DEVNULL, check=False
+        ["sh", "-c", f"{command} 0<&- 1>&- 2>{tmp_path}/err"], timeout=PATIENCE, stdin=subprocess.DEVNULL, check=False
     )
     assert (done.returncode, (tmp_path / "err").read_text()) == (4, "err\n")
     for command in (["list"], ["list", "no-such-jail"]):
         line = " ".join(jailctl_command(*command))
-        subprocess.run(["sh", "-c", f"{line} 0<&- 1>&- 2>&-"], timeout=20, check=False, stdin=subprocess.DEVNULL)
+        subprocess.run(["sh", "-c", f"{line} 0<&- 1>&- 2>&-"], timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)
 
 
 def test_a_background_process_does_not_keep_the_caller(it: Jail, tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_background_process_does_not_keep_the_caller(it: Jail, tmp_path: Path)
     with (tmp_path / "out").open("wb") as sink:
         done = it.run("sh", "-c", "sleep 987 & echo started", stdout=sink, capture_output=False)
     assert (done.returncode, (tmp_path / "out").read_text()) == (0, "started\n")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PATIENCE
     it.script("pkill -x sleep")
 
 
@@ -163,7 +164,7 @@ def test_signals_to_jailctl_reach_the_command(it: Jail) -> None:
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.terminate()
-    assert process.wait(10) == 9
+    assert process.wait(PATIENCE) == 9
     assert process.stdout.read() == "caught\n"
     process.stdout.close()
 
@@ -172,7 +173,7 @@ def test_the_command_dies_with_jailctl(it: Jail) -> None:
     process = subprocess.Popen(jailctl_command("exec", "eng-exec", "--", "sleep", "789"), stdin=subprocess.DEVNULL)
     wait_until(lambda: "sleep 789" in it.output("ps", "-eo", "args"))
     process.kill()
-    process.wait(10)
+    process.wait(PATIENCE)
     wait_until(lambda: "sleep 789" not in it.output("ps", "-eo", "args"))
 
 
@@ -184,7 +185,7 @@ def test_no_command_outlives_a_jailctl_that_is_killed_while_it_enters(it: Jail) 
             assert process.poll() is None
         time.sleep(moment / 4000)
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
     wait_until(lambda: "sleep 678" not in it.output("ps", "-eo", "args"))
 
 
@@ -276,7 +277,7 @@ class Terminal:
             os.execv(command[0], command)
         self.seen = b""
 
-    def expect(self, pattern: str, *, timeout: float = 10.0) -> re.Match[str]:
+    def expect(self, pattern: str, *, timeout: float = PATIENCE) -> re.Match[str]:
         deadline = time.monotonic() + timeout
         while not (found := re.search(pattern, self.seen.decode(errors="replace"))):
             ready, _unused, _unused = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
@@ -319,11 +320,10 @@ def test_enter_is_a_login_shell_with_job_control(it: Jail) -> None:
 
 
 def test_the_terminal_in_the_jail_has_the_size_of_the_callers(it: Jail) -> None:
-    terminal = Terminal("exec", "--tty", "eng-exec", "--", "sh", "-c", "stty size; read x; stty size")
+    script = "stty size; until stty size | grep '33 111'; do sleep 0.05; done"
+    terminal = Terminal("exec", "--tty", "eng-exec", "--", "sh", "-c", script)
     terminal.expect(r"\d+ \d+\r\n")
     termios.tcsetwinsize(terminal.master, (33, 111))
-    time.sleep(0.2)
-    terminal.type("\r")
     terminal.expect("33 111\r\n")
     assert terminal.status() == 0
 
@@ -336,7 +336,7 @@ def test_the_callers_terminal_is_restored(it: Jail) -> None:
         stdin=follower,
         stdout=follower,
         stderr=subprocess.PIPE,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0
@@ -427,5 +427,5 @@ def test_many_commands_at_once_do_not_mix(it: Jail) -> None:
         for number in range(12)
     ]
     for number, process in enumerate(processes):
-        out, _unused = process.communicate(timeout=60)
+        out, _unused = process.communicate(timeout=PATIENCE)
         assert (out, process.returncode) == (f"{number}\n", number)

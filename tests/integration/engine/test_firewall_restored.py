@@ -48,13 +48,14 @@ def test_rules_that_are_flushed_come_back_by_themselves() -> None:
     nft("add", "table", "inet", "of_the_host")
     with host.jail(NAME, OWN, ip={**ROUTED, **GUARDED}, command=host.server(80, "0.0.0.0")) as jail:
         before = nft("list", "table", "inet", "hosting_jails")
-        assert host.ask(OWN, 80, seconds=0.5) == "ECONNREFUSED"
+        jails.wait_until(lambda: ":0050 00000000:0000 0A " in Path(f"/proc/{jail.pid}/net/tcp").read_text())
+        assert host.ask(OWN, 80, listens=False) == "ECONNREFUSED"
         # All of it, as a service that reloads its own rules does, and by somebody who knows our table.
         for command in (("flush", "ruleset"), ("delete", "table", "inet", "hosting_jails")):
             nft(*command)
             jails.wait_until(has_table, what="the table to come back")
             assert nft("list", "table", "inet", "hosting_jails") == before
-            assert host.ask(OWN, 80, seconds=0.5) == "ECONNREFUSED"
+            assert host.ask(OWN, 80, listens=False) == "ECONNREFUSED"
         assert not jail.converge()["changed"]
         assert "of_the_host" not in nft("list", "tables")
 

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_limits import KNOBS, inherits_cpuset
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_statistics import read_statistics
-from ansible_collections.hosting.jails.tests.integration.jails import Jail, jail, processes_of, wait_until
+from ansible_collections.hosting.jails.tests.integration.jails import UNTIL_LET_GO, Jail, jail, processes_of, wait_until
 
 pytestmark = pytest.mark.usefixtures("template", "nothing_left")
 
@@ -50,8 +50,9 @@ def test_a_memory_hog_is_killed_inside_its_jail_alone() -> None:
 
 
 def test_a_jail_whose_command_is_the_hog_fails_and_the_task_of_another_does_not() -> None:
-    script = "echo up; sleep 0.3; exec python3 -c '[bytearray(1 << 20) for _ in range(10 ** 6)]'"
+    script = f"{UNTIL_LET_GO}exec python3 -c '[bytearray(1 << 20) for _ in range(10 ** 6)]'"
     with jail("eng-hog", command=["sh", "-c", script], limits={"memory": "48M", "swap": 0}) as hog:
+        hog.let_go()
         wait_until(lambda: hog.state == "failed")
         wait_until(lambda: hog.describe()["exit_status"] in (137, -9))
         with jail("eng-calm", command=["sleep", "100"]) as calm:
@@ -241,7 +242,7 @@ def test_a_jail_cannot_lift_its_own_limits() -> None:
 
 def test_statistics_speak_of_the_jail() -> None:
     with jail("eng-stat", command=["sh", "-c", BUSY], limits={"memory": "100M", "cpus": 0.2}) as it:
-        time.sleep(0.5)
+        wait_until(lambda: read_statistics(it.cgroup)["cpu_usec"] > 10_000, what="it to have worked")
         resources = it.describe("resources")["resources"]
         assert resources["limits"] == {"memory": "100M", "cpus": 0.2}
         assert 0 < resources["used"]["memory"] < 100 * MEBIBYTE

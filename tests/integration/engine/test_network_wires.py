@@ -300,7 +300,7 @@ def passes(frame: bytes, frames: socket.socket, heard: list[bytes] | None = None
     return False
 
 
-def seen(frames: socket.socket, wanted: bytes, heard: list[bytes] | None = None, *, seconds: float = 5) -> bool:
+def seen(frames: socket.socket, wanted: bytes, heard: list[bytes] | None = None, *, seconds: float = 30) -> bool:
     """Whether a frame that holds these bytes arrives in time."""
     deadline = time.monotonic() + seconds
     while select.select([frames], [], [], max(0, deadline - time.monotonic()))[0]:

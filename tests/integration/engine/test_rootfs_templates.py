@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import tarfile
-import time
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +27,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs impor
     templates,
 )
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, trees, write_barriers
+from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
 pytestmark = pytest.mark.usefixtures("private_state")
 
@@ -186,12 +187,14 @@ def test_a_generation_that_a_killed_builder_had_finished_is_taken(
 
 
 @contextlib.contextmanager
-def somebody_building(monkeypatch: pytest.MonkeyPatch, source: dict[str, Any], seconds: float) -> Iterator[int]:
-    """A process that needs some time to build the template debian."""
+def somebody_building(monkeypatch: pytest.MonkeyPatch, source: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    """A process that is about to build the template debian, and a descriptor: it goes on when that is closed."""
     fill = bases.fill
+    waiting, go = os.pipe()
 
     def slow(*arguments: Any, **keywords: Any) -> Any:
-        time.sleep(seconds)
+        os.close(go)
+        os.read(waiting, 1)
         return fill(*arguments, **keywords)
 
     pid = os.fork()
@@ -199,32 +202,33 @@ def somebody_building(monkeypatch: pytest.MonkeyPatch, source: dict[str, Any], s
         monkeypatch.setattr(bases, "fill", slow)
         templates.ensure("debian", source)
         os._exit(0)
-    deadline = time.monotonic() + 10
-    while not any(name.startswith(".partial") for name in tree(TEMPLATES + "/debian")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    yield pid
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+    os.close(waiting)
+    wait_until(lambda: any(name.startswith(".partial") for name in tree(TEMPLATES + "/debian")))
+    try:
+        yield pid, go
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(go)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def test_of_two_builders_one_waits_and_finds_the_work_done(
     source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with somebody_building(monkeypatch, source, 0.5):
-        began = time.monotonic()
+    with somebody_building(monkeypatch, source) as (_unused, go):
+        threading.Timer(0.3, os.close, [go]).start()
         manifest = templates.ensure("debian", source)
-        assert time.monotonic() - began > 0.3
     assert templates.generations("debian") == [manifest]
 
 
 def test_a_builder_that_must_not_wait_says_busy(source: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    with somebody_building(monkeypatch, source, 0.5), pytest.raises(EngineError, match="somebody else is building it"):
+    with somebody_building(monkeypatch, source), pytest.raises(EngineError, match="somebody else is building it"):
         templates.ensure("debian", source, patience=0.05)
 
 
 def test_a_killed_builder_keeps_nobody_waiting(source: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    with somebody_building(monkeypatch, source, 60) as pid:
+    with somebody_building(monkeypatch, source) as (pid, _unused):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         templates.ensure("debian", source, patience=1)

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,7 +98,7 @@ def test_a_signal_reaches_the_command() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 5
+        assert process.wait(jails.PATIENCE) == 5
 
 
 def test_nothing_is_left_of_a_command_that_has_ended() -> None:
@@ -110,13 +109,12 @@ def test_nothing_is_left_of_a_command_that_has_ended() -> None:
 
 def test_what_went_into_the_background_stays_held_and_is_cleared_by_the_next_one() -> None:
     before = groups()
-    chbind("--ip", A4, "sh", "-c", "sleep 1.5 >/dev/null 2>&1 &")
+    background = int(chbind("--ip", A4, "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").stdout)
     (left,) = set(groups()) - set(before)
     chbind("--ip", A4, "true")
     assert left in groups()
-    time.sleep(1.6)
-    chbind("--ip", A4, "true")
-    assert groups() == before
+    os.kill(background, signal.SIGKILL)
+    jails.wait_until(lambda: chbind("--ip", A4, "true") and groups() == before)
 
 
 def test_what_a_killed_one_has_left_is_cleared_by_the_next_one() -> None:

@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
 
 import pytest
 from ansible_collections.hosting.jails.tests.integration import jails
@@ -21,13 +20,6 @@ pytest.importorskip("pyroute2")
 pytestmark = pytest.mark.usefixtures("shared")
 
 A, B = "shr-a", "shr-b"
-
-
-@pytest.fixture
-def shared(private_state: None) -> Iterator[None]:
-    host.enter()
-    with jails.own_supervisor():
-        yield
 
 
 def debian() -> dict[str, object]:

@@ -29,7 +29,24 @@ from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups impo
 SECONDS = 3.0
 
 
-class Host:
+class Place:
+    """Where functions of a test are run, in forked children that ``enter`` it."""
+
+    def enter(self) -> None:
+        raise NotImplementedError
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function returns in a process there, or the name of the errno that it meets."""
+        return _in_child(self.enter, function, arguments)
+
+    @contextlib.contextmanager
+    def running(self, function: Callable[..., Any], *arguments: Any) -> Iterator[Iterator[Any]]:
+        """A generator function as a process in the background, for the length of a block, and what it yields."""
+        with _in_background(self.enter, function, arguments) as values:
+            yield values
+
+
+class Host(Place):
     """The namespace: a link ``eth0`` that others of the test can have addresses on."""
 
     def __init__(self, *addresses: str) -> None:
@@ -43,18 +60,7 @@ class Host:
         os.close(self._namespace)
 
     def enter(self) -> None:
-        """For a forked child."""
         namespaces.setns(self._namespace, namespaces.NEWNET)
-
-    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What a function returns in a process on the host, or the name of the errno that it meets."""
-        return _in_child(self.enter, function, arguments)
-
-    @contextlib.contextmanager
-    def running(self, function: Callable[..., Any], *arguments: Any) -> Iterator[Iterator[Any]]:
-        """A generator function as a process in the background, for the length of a block, and what it yields."""
-        with _in_background(self.enter, function, arguments) as values:
-            yield values
 
 
 def _set_up(commands: list[str]) -> None:
@@ -66,7 +72,7 @@ def _set_up(commands: list[str]) -> None:
         subprocess.run(["ip", *command.split()], check=True)
 
 
-class Group:
+class Group(Place):
     """A control group on that host whose sockets are held to addresses; one without ``held`` is just a group."""
 
     def __init__(self, host: Host, name: str, held: Held | None) -> None:
@@ -94,16 +100,6 @@ class Group:
     def enter(self) -> None:
         self._cgroup.join()
         self.host.enter()
-
-    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What a function returns in a process of the group, or the name of the errno that it meets."""
-        return _in_child(self.enter, function, arguments)
-
-    @contextlib.contextmanager
-    def running(self, function: Callable[..., Any], *arguments: Any) -> Iterator[Iterator[Any]]:
-        """The same, in the group."""
-        with _in_background(self.enter, function, arguments) as values:
-            yield values
 
     def below(self, name: str) -> Group:
         """A group below this one, with nothing attached to itself."""

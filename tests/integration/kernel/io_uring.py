@@ -51,7 +51,7 @@ class Ring:
         struct.pack_into("=I", self._submitted, self._array + 4 * slot, slot)
         struct.pack_into("=I", self._submitted, self._tail, tail + 1)
         _libc.syscall(_ENTER, self._fd, 0, 0, _WAKEUP, None, 0)
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 30
         while struct.unpack_from("=I", self._completed, self._done)[0] == before:
             if time.monotonic() > deadline:
                 raise TimeoutError
