@@ -312,7 +312,7 @@ EXAMPLES = r"""
 - name: Change its command, and restart it for that
   hosting.jails.jail:
     name: web1
-    command: [nginx, -g, 'daemon off; worker_processes 1;']
+    command: [nginx, -g, 'daemon off; worker_rlimit_nofile 4096;']
     apply: restart
 
 - name: A jail that boots a whole distribution
@@ -333,7 +333,7 @@ actions:
   returned: success
   type: list
   elements: str
-  sample: ["document.write web1: limits.memory: 256M -> 512M", "limits.set web1: limits.memory: 256M -> 512M"]
+  sample: ["document.write web1: limits.memory: '256M' -> '512M'", "limits.set web1: limits.memory: '256M' -> '512M'"]
 restart_required:
   description: Whether something was stored that the running jail gets only by a restart.
   returned: success
@@ -344,7 +344,7 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: ["hostname: web1 -> www1 needs a restart"]
+  sample: ["hostname: 'web1' -> 'www1' needs a restart"]
 jail:
   description: The jail as it is now. In check mode its name, its state and its document as they would be.
   returned: success

@@ -249,9 +249,9 @@ EXAMPLES = r"""
     masked_paths: [/srv/www/.git, /proc/cpuinfo]
     read_only_paths: [/usr, /etc/nginx]
 
-- name: Ids that a file server knows, and more of them for containers inside
+- name: A new jail with ids that a file server knows, and more of them for containers inside
   hosting.jails.jail_caps:
-    jail: vps1
+    jail: vps2
     profile: vps
     user_namespace: { base: 1048576, size: 131072 }
 
@@ -270,7 +270,7 @@ actions:
   returned: success
   type: list
   elements: str
-  sample: ["document.write web1: caps.profile: service -> none"]
+  sample: ["document.write web1: caps.profile: 'service' -> 'none'"]
 restart_required:
   description: Whether something was stored that the running jail gets only by a restart.
   returned: success
@@ -281,7 +281,7 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: ["caps.profile: service -> none needs a restart"]
+  sample: ["caps.profile: 'service' -> 'none' needs a restart"]
 report:
   description:
     - What the kernel of the host makes of the privileges that the jail's document asks for.

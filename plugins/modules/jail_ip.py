@@ -388,7 +388,9 @@ actions:
   returned: success
   type: list
   elements: str
-  sample: ["document.write web1: ip.addresses: +10.20.0.12/32", "network.change web1: +10.20.0.12/32"]
+  sample:
+    - "document.write web1: ip.addresses: ['10.20.0.11/32'] -> ['10.20.0.11/32', '10.20.0.12/32']"
+    - "network.change web1: +10.20.0.12/32"
 restart_required:
   description: Whether something was stored that the running jail gets only by a restart.
   returned: success
@@ -399,7 +401,7 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: ["ip.mode: vnet -> host needs a restart"]
+  sample: ["ip.mode: 'vnet' -> 'host' needs a restart"]
 jail:
   description: The jail as it is now. In check mode its name, its state and its document as they would be.
   returned: success
