@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,19 @@ from .prisoners import Outside, Prisoner
 def outside() -> Iterator[Outside]:
     with jails.nothing_left(prisoners.PREFIX), jails.template(prisoners.TEMPLATE), Outside() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def link() -> Iterator[str]:
+    """A link of the host that leads nowhere, with an address of the host's."""
+    name = prisoners.LINK
+    subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", "escsh1"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        subprocess.run(["ip", "address", "add", f"{prisoners.OF_THE_HOST}/24", "dev", name], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "link", "del", name], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ TEMPLATE = f"{PREFIX}debian"
 ADDRESSES = {"app": "10.21.0.11", "system": "10.21.0.12", "weak": "10.21.0.13", "other": "10.21.0.14"}
 # Nobody's: neither a jail's nor the host's.
 FOREIGN_ADDRESS = "10.21.9.9"
+# For jails on the host's stack: a link of the host, and its address there.
+LINK, OF_THE_HOST = "escsh0", "10.21.9.1"
 
 
 class Prisoner(Jail):
@@ -84,7 +86,7 @@ class Outside:
     """What of ours is outside of the jails: volumes, a file of the host's, and what a neighbouring jail has."""
 
     def __init__(self) -> None:
-        self.token = f"escape-{os.getpid()}"
+        self.token = f"escape-{os.urandom(4).hex()}"
         self.directory = Path(tempfile.mkdtemp(prefix="jails-escape-"))
         self.volume, self.read_only = self.directory / "volume", self.directory / "read-only"
         self.host_file = Path("/") / f".{self.token}"

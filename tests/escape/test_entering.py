@@ -191,7 +191,7 @@ def _typed_after(command: list[str], keys: bytes = b"") -> tuple[bytes, bytes]:
     with _terminal() as (master, slave):
         wrapped = [sys.executable, "-c", _ON_TERMINAL, *command]
         process = subprocess.Popen(wrapped, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-        shown, end = b"", time.monotonic() + 20
+        shown, end = b"", time.monotonic() + jails.PATIENCE
         while process.poll() is None:
             shown += _read(master)
             if keys and b"#" in shown:
@@ -265,7 +265,7 @@ def test_a_false_terminal_multiplexer_is_refused(outside: Outside) -> None:
     with outside.prisoner("ptmx", caps={"profile": "vps"}, ip={"mode": "none"}) as made:
         for false in ("echo > /dev/pts/ptmx", "mkfifo /dev/pts/ptmx", "ln -s /dev/zero /dev/pts/ptmx"):
             made.script(f"mount -t tmpfs none /dev/pts; {false}")
-            done = made.run("true", options=["--tty"], timeout=20)
+            done = made.run("true", options=["--tty"], timeout=jails.PATIENCE)
             assert done.returncode == 125, done
             assert "terminal" in done.stderr
             made.script("umount /dev/pts")
@@ -285,7 +285,7 @@ def test_a_false_terminal_multiplexer_is_refused(outside: Outside) -> None:
 def test_hostile_user_databases_hold_nobody_up(outside: Outside, make: str) -> None:
     with outside.prisoner("users", ip={"mode": "none"}) as made:
         made.script(f"for path in /etc/passwd /etc/group; do rm -rf $path; {make}; done")
-        assert made.run("true", options=["--user", "0"], timeout=20).returncode == 0
+        assert made.run("true", options=["--user", "0"], timeout=jails.PATIENCE).returncode == 0
         made.converge(state="restarted")
         assert made.state == "running"
 

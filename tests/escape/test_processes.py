@@ -184,4 +184,4 @@ class _sleeping:
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=jails.PATIENCE)

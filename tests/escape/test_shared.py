@@ -7,32 +7,18 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from .prisoners import ADDRESSES, FOREIGN_ADDRESS, Outside, Prisoner
+from .prisoners import ADDRESSES, FOREIGN_ADDRESS, LINK, OF_THE_HOST, Outside, Prisoner
 
-_LINK, _OF_THE_HOST = "escsh0", "10.21.9.1"
 _SHARED = {"app": "10.21.9.11", "system": "10.21.9.12", "weak": "10.21.9.13"}
 _KINDS = {
     "app": {},
     "system": {"init": "system"},
     "weak": {"caps": {"keep": ["SYS_ADMIN", "NET_ADMIN", "NET_RAW"], "seccomp": "none"}},
 }
-
-
-@pytest.fixture(scope="module")
-def link() -> Iterator[str]:
-    """A link of the host that leads nowhere."""
-    subprocess.run(["ip", "link", "add", _LINK, "type", "veth", "peer", "name", "escsh1"], check=True)
-    try:
-        subprocess.run(["ip", "link", "set", _LINK, "up"], check=True)
-        subprocess.run(["ip", "address", "add", f"{_OF_THE_HOST}/24", "dev", _LINK], check=True)
-        yield _LINK
-    finally:
-        subprocess.run(["ip", "link", "del", _LINK], check=True)
 
 
 @pytest.fixture(scope="module", params=_KINDS)
@@ -49,7 +35,7 @@ def _own(prisoner: Prisoner) -> str:
 
 def test_it_binds_no_address_but_its_own(shared: Prisoner) -> None:
     own = _own(shared)
-    others = {_OF_THE_HOST, FOREIGN_ADDRESS, *ADDRESSES.values(), *_SHARED.values(), _main_address()} - {own}
+    others = {OF_THE_HOST, FOREIGN_ADDRESS, *ADDRESSES.values(), *_SHARED.values(), _main_address()} - {own}
     (outcome,) = shared.probe("bind_addresses_of_the_host", foreign_addresses=sorted(others)).values()
     assert outcome.allowed is False, outcome
     shared.refuses("bind_addresses_of_nobody")
@@ -63,7 +49,7 @@ def _main_address() -> str:
         try:
             made.connect(("192.0.2.1", 9))
         except OSError:
-            return _OF_THE_HOST
+            return OF_THE_HOST
         return str(made.getsockname()[0])
 
 
@@ -118,4 +104,4 @@ def test_with_a_filter_there_are_few_families_of_sockets_and_two_of_netlink(shar
 def test_what_the_host_has_is_in_sight_and_that_is_all(shared: Prisoner) -> None:
     """Said in docs/networks.md, and held here so that it stays true."""
     shared.allows("see_sockets_of_others")
-    assert _LINK in shared.output("ip", "-brief", "link")
+    assert LINK in shared.output("ip", "-brief", "link")

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,15 +20,14 @@ import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.verify.catalogue import ATTACKS
 from ansible_collections.hosting.jails.tests.integration import jails
 
-from .prisoners import Outside, Prisoner
+from .prisoners import LINK, Outside, Prisoner
 
-_LINK, _OF_THE_HOST = "escvf0", "10.21.8.1"
 _JAILS: dict[str, dict[str, Any]] = {
     "none": {"caps": {"profile": "none"}, "ip": {"mode": "none"}},
     "service": {"caps": {"profile": "service"}, "ip": {"mode": "vnet", "addresses": ["10.21.8.11"]}},
     "freebsd": {
         "caps": {"profile": "freebsd"},
-        "ip": {"mode": "shared", "interface": _LINK, "addresses": ["10.21.8.12"]},
+        "ip": {"mode": "shared", "interface": LINK, "addresses": ["10.21.9.14"]},
     },
     "secure": {"caps": {"profile": "secure"}, "ip": {"mode": "host"}},
     "vps": {"init": "system", "ip": {"mode": "vnet", "admin": True, "addresses": ["10.21.8.13"]}},
@@ -50,18 +48,6 @@ _SKIPPED = {
     "read_keys_of_others",
     "send_from_addresses_of_others",
 }
-
-
-@pytest.fixture(scope="module")
-def link() -> Iterator[str]:
-    """A link of the host that leads nowhere, with an address of the host's."""
-    subprocess.run(["ip", "link", "add", _LINK, "type", "veth", "peer", "name", "escvf1"], check=True)
-    try:
-        subprocess.run(["ip", "link", "set", _LINK, "up"], check=True)
-        subprocess.run(["ip", "address", "add", f"{_OF_THE_HOST}/24", "dev", _LINK], check=True)
-        yield _LINK
-    finally:
-        subprocess.run(["ip", "link", "del", _LINK], check=True)
 
 
 def _verify(jail: Prisoner, *options: str) -> tuple[int, dict[str, dict[str, Any]]]:
