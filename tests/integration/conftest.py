@@ -64,11 +64,7 @@ def private_state() -> None:
     """Ask for it by name, or for a whole file: ``pytestmark = pytest.mark.usefixtures("private_state")``."""
 
 
-@pytest.fixture(scope="session")
-def template() -> Iterator[str]:
-    """A Debian to clone, made from an archive once a session: the root of every ``jails.jail``."""
-    with jails.nothing_left(), jails.template() as name:
-        yield name
+template, nothing_left = jails.fixtures()
 
 
 @pytest.fixture(scope="session")
@@ -76,13 +72,6 @@ def hosts() -> Iterator[list[Host]]:
     """Four hosts on a network of their own, reached by ssh: see tests/hosts/README.md."""
     with sets.running(4, purpose="it") as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def nothing_left(template: str) -> Iterator[None]:
-    """The file's tests leave nothing on the machine, all of them together."""
-    with jails.nothing_left():
-        yield
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -35,16 +35,7 @@ os._exit(status)
 """
 
 
-@pytest.fixture(scope="session")
-def template() -> Iterator[str]:
-    with jails.nothing_left(PREFIX), jails.template(f"{PREFIX}debian") as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
-def nothing_left(template: str) -> Iterator[None]:
-    with jails.nothing_left(PREFIX):
-        yield
+template, nothing_left = jails.fixtures(PREFIX)
 
 
 @pytest.fixture(scope="session")

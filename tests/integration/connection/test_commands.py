@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.hosting.jails.tests.integration.connection.ssh_server import Server
 from ansible_collections.hosting.jails.tests.integration.connection.talk import Raised, Speaker, Variables
-from ansible_collections.hosting.jails.tests.integration.jails import Jail, jail
+from ansible_collections.hosting.jails.tests.integration.jails import PATIENCE, Jail, jail
 
 Connect = Callable[[Variables], Speaker]
 
@@ -70,7 +70,7 @@ def test_much_output_passes_on_both_streams(talk: Speaker) -> None:
 def test_what_the_command_leaves_running_is_not_waited_for(talk: Speaker) -> None:
     started = time.monotonic()
     done = talk.run("sleep 567 </dev/null >/dev/null 2>&1 & echo $!")
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < PATIENCE
     assert talk.run(f"kill {int(done.output)}").status == 0
 
 

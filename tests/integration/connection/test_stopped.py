@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,20 +94,29 @@ def test_what_a_command_leaves_running_ends_with_it(jailctl: Path, stopped: Jail
 
 def test_nobody_starts_a_jail_while_it_is_worked_on(jailctl: Path, stopped: Jail) -> None:
     """Two mounts of its upper layer would destroy that."""
-    script = "touch /begun; sleep 2; echo done"
+    script = f"touch /begun; {jails.UNTIL_LET_GO}rm /let-go; echo done"
     work = subprocess.Popen(_command(jailctl, stopped, "sh", "-c", script), stdout=subprocess.PIPE, text=True)
-    wait_until(lambda: jails.processes_of(stopped.name), what="the command to run")
+    inside = wait_until(lambda: next(_running(stopped, "sh"), ""), what="the command to run")
     began = time.monotonic()
+    threading.Timer(1.0, Path(f"{inside}/root/let-go").touch).start()
     stopped.converge(state="started")
-    assert time.monotonic() - began > 1
-    assert work.communicate(timeout=10)[0] == "done\n"
+    assert time.monotonic() - began >= 1
+    assert work.communicate(timeout=jails.PATIENCE)[0] == "done\n"
     assert stopped.output("ls", "/begun") == "/begun\n"
+
+
+def _running(jail: Jail, program: str) -> Iterator[str]:
+    """Where /proc tells of processes of a jail that run a program."""
+    for pid in jails.processes_of(jail.name):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text() == f"{program}\n":
+                yield f"/proc/{pid}"
 
 
 def test_commands_in_a_stopped_jail_wait_for_each_other(jailctl: Path, stopped: Jail) -> None:
     script = "mkdir /alone; sleep 0.3; rmdir /alone"
     works = [subprocess.Popen(_command(jailctl, stopped, "sh", "-euc", script)) for _unused in range(4)]
-    assert [work.wait(30) for work in works] == [0] * 4
+    assert [work.wait(jails.PATIENCE) for work in works] == [0] * 4
 
 
 def test_a_killed_jailctl_leaves_nothing_that_keeps_a_jail_from_its_start(jailctl: Path, stopped: Jail) -> None:
@@ -120,7 +131,8 @@ def test_a_killed_jailctl_leaves_nothing_that_keeps_a_jail_from_its_start(jailct
 
 def test_a_failed_jail_stays_a_failed_one(jailctl: Path, stopped: Jail) -> None:
     """What was wrong with it is still to be read after somebody has looked into it."""
-    stopped.converge(state="started", command=["sh", "-c", "sleep 0.5; exit 3"], apply="restart")
+    stopped.converge(state="started", command=["sh", "-c", f"{jails.UNTIL_LET_GO}exit 3"], apply="restart")
+    stopped.let_go()
     before = wait_until(lambda: stopped.describe()["message"], what="the supervisor to say how it ended")
     assert _output(jailctl, stopped, "echo here") == "here\n"
     assert (stopped.state, stopped.describe()["message"]) == ("failed", before)

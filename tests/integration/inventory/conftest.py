@@ -6,21 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from ansible_collections.hosting.jails.tests.integration import jails
 
 PREFIX = "inv-"
 
 
-@pytest.fixture(scope="session")
-def template() -> Iterator[str]:
-    with jails.nothing_left(PREFIX), jails.template(f"{PREFIX}debian") as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
-def nothing_left(template: str) -> Iterator[None]:
-    with jails.nothing_left(PREFIX):
-        yield
+template, nothing_left = jails.fixtures(PREFIX)
