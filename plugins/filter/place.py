@@ -66,7 +66,7 @@ EXAMPLES = r"""
 ---
 - name: Give each host its jails
   hosting.jails.jail_fleet:
-    jails: "{{ (all_jails | hosting.jails.place(groups['jailhosts']))[inventory_hostname] }}"
+    jails: "{{ (all_jails | hosting.jails.place(groups['jail_hosts']))[inventory_hostname] }}"
   vars:
     all_jails:
       - name: web[1:40]
