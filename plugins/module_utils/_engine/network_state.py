@@ -212,7 +212,7 @@ def _read_pinned(jail: str, fd: int, host: Reader, link_name: str) -> Facts:
     with inside:
         loopback, link = inside.link(index=_LOOPBACK_INDEX), inside.link(name=JAIL_LINK)
         peer = _peer_of(host, link, host.namespace_id(fd)) if link else None
-        jail_end = _end(inside, link) if link else None
+        jail_end = _end(inside, link, inside=True) if link else None
     if peer is not None and peer.alias in ("", mark(jail)):
         end = _end(host, peer)
         return Facts(owner(fd), loopback, end, jail_end, True, _shaper(host, jail, end), _wire(host, end, jail_end))
@@ -245,17 +245,22 @@ def _peer_of(host: Reader, inside: Link, namespace: int | None) -> Link | None:
     return link if (link.peer, link.peer_namespace) == (inside.ifindex, namespace) else None
 
 
-def _end(reader: Reader, link: Link) -> End:
+def _end(reader: Reader, link: Link, *, inside: bool = False) -> End:
     addresses = frozenset(
         address.address
         for address in reader.addresses(link.ifindex)
         if address.scope == RT_SCOPE_UNIVERSE or address.address in (f"{GATEWAY4}/32", f"{GATEWAY6}/64")
     )
     routes = tuple(reader.routes(link.ifindex))
-    # What a jail sends is what the host's end of a pair receives; a macvlan has no such end.
-    filters = reader.egress_filters if link.kind == "macvlan" else reader.ingress_filters
-    judge, redirect, *_unused = (*filters(link.ifindex), "", "")
+    judge, redirect, *_unused = (*_filters(reader, link, inside=inside), "", "")
     return End(link, addresses, routes, judge, redirect, reader.token_bucket(link))
+
+
+def _filters(reader: Reader, link: Link, *, inside: bool) -> list[str]:
+    """What a jail sends is what the host's end of a pair receives; a macvlan has no such end."""
+    if link.kind == "macvlan":
+        return reader.egress_filters(link.ifindex)
+    return [] if inside else reader.ingress_filters(link.ifindex)
 
 
 def _shaper(reader: Reader, jail: str, host: End | None) -> Shaper | None:
@@ -306,7 +311,7 @@ def pending(want: Wanted, facts: Facts) -> list[Step]:
         raise ValueError("pending() needs both ends")
     host, jail = facts.host, facts.jail
     gateways = _gateways(want)
-    steps += _parameter_steps(want)
+    steps += _parameter_steps(want, host.link)
     if (facts.wire.name if facts.wire else "") != want.bridge:
         steps.append(Step("host", "plug_into", (host.link, want.bridge), {}))
     judging, shaping = _filter_steps(want, host), _shaping_steps(want, facts, host)
@@ -417,11 +422,12 @@ def _in_the_way(where: str, route: Route, routes: Mapping[str, str]) -> bool:
     return where == "jail" and route.to in routes
 
 
-def _parameter_steps(want: Wanted) -> list[Step]:
+def _parameter_steps(want: Wanted, link: Link) -> list[Step]:
+    known = {f"net/{name}": value for name, value in link.parameters().items()}
     return [
         Step("parameter", name, (value,), {})
         for name, value in _parameters(want).items()
-        if sysctls.read(name) not in (value, None)
+        if (known.get(name) or sysctls.read(name)) not in (value, None)
     ]
 
 

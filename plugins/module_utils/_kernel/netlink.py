@@ -21,6 +21,7 @@ _SOL_NETLINK, _GET_STRICT_CHECK = 270, 12
 _NESTED_OR_ORDER = 0xC000
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
+_TIMEVAL = struct.Struct("@ll")
 _RECEIVE_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 10
 # A dump that another process's change ran into is asked again; on a host that starts a fleet this happens.
@@ -33,7 +34,8 @@ class Netlink:
     def __init__(self, protocol: int, name: str) -> None:
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-            self._socket.settimeout(_TIMEOUT_SECONDS)
+            # A timeout of Python's own would poll before each message.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(_TIMEOUT_SECONDS, 0))
             # Without it the kernel ignores filters and dumps everything (Linux 4.20).
             self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHECK, 1)
         except OSError as error:
