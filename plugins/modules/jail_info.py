@@ -300,7 +300,9 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     labels = {name: str(value) for name, value in module.params["labels"].items()}
     found = {"changed": False, "jails": report.describe_all(sorted(set(wanted)), module.params["gather"], labels)}
     if "templates" in module.params["gather"]:
-        found["templates"] = report.describe_templates()
+        from ..module_utils._engine.report_parts import describe_templates
+
+        found["templates"] = describe_templates()
     return found
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from .._model.document import effective, redacted
 from .._model.errors import DocumentError
 from .._model.plan_firewall import in_force
-from . import allocations, endings, status, store
+from . import allocations, places, status, store
 from .errors import EngineError
 from .host_facts import HostFacts
 from .store import RuntimeState
@@ -113,8 +114,17 @@ def _status_row(seen: Seen) -> dict[str, Any]:
         "restarts": state.restarts if state else 0,
         "exit_status": state.exit_status if state and not running else None,
         "message": seen.damage or failure,
-        "ended": endings.read(seen.name) if state else None,
+        "ended": _ended(seen.name),
     }
+
+
+def _ended(name: str) -> dict[str, Any] | None:
+    """How a jail ended last; most have not."""
+    if not os.path.exists(places.ending(name)):
+        return None
+    from . import endings
+
+    return endings.read(name)
 
 
 def _told(seen: Seen) -> dict[str, Any]:
@@ -140,21 +150,3 @@ def _told(seen: Seen) -> dict[str, Any]:
 
 def _labels(seen: Seen) -> dict[str, str]:
     return dict((seen.full or seen.started).get("labels", {}))
-
-
-def describe_templates() -> list[dict[str, Any]]:
-    """The templates of this host by name, without their long lists of packages; a damaged one has a ``message``."""
-    from .rootfs import directories
-
-    names = [name for name in directories.entries(directories.TEMPLATES) if not name.startswith(".")]
-    return [row for row in map(_template_row, names) if row]
-
-
-def _template_row(name: str) -> dict[str, Any]:
-    from .rootfs import templates
-
-    try:
-        described = templates.describe(name) or {}
-    except EngineError as error:
-        return {"name": name, "state": "damaged", "message": str(error), "jails": []}
-    return {key: value for key, value in described.items() if key != "packages"}

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._kernel.cgroup_statistics import read_statistics
 from . import limits, network, places, status
+from .errors import EngineError
 from .report import TRAFFIC, Seen
 
 
@@ -91,6 +92,24 @@ def _disk(seen: Seen) -> dict[str, Any]:
     from .rootfs import roots
 
     return roots.describe(seen.name) or {}
+
+
+def describe_templates() -> list[dict[str, Any]]:
+    """The templates of this host by name, without their long lists of packages; a damaged one has a ``message``."""
+    from .rootfs import directories
+
+    names = [name for name in directories.entries(directories.TEMPLATES) if not name.startswith(".")]
+    return [row for row in map(_template_row, names) if row]
+
+
+def _template_row(name: str) -> dict[str, Any]:
+    from .rootfs import templates
+
+    try:
+        described = templates.describe(name) or {}
+    except EngineError as error:
+        return {"name": name, "state": "damaged", "message": str(error), "jails": []}
+    return {key: value for key, value in described.items() if key != "packages"}
 
 
 READERS: dict[str, Callable[[Seen], Any]] = {

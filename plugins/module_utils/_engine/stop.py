@@ -13,8 +13,7 @@ from typing import Any
 from .._kernel import pidfd
 from .._kernel.errors import KernelError
 from .._kernel.files import read_text
-from . import endings, hooks, status, store
-from .endings import Ending
+from . import hooks, status, store
 from .errors import EngineError
 from .store import RuntimeState
 
@@ -37,10 +36,15 @@ def stop(name: str, document: Mapping[str, Any] | None, *, restart: bool = False
         hooks.run_all(name, "prestop", document, pid=state.pid)
         _ask(name, state, document["stop"])
     status.clear_remains(name, phase="restarting" if restart else "stopped")
-    message = "it was stopped, to be started again" if restart else "it was stopped"
-    endings.note(name, Ending(endings.STOPPED, None, message))
+    _note(name, "it was stopped, to be started again" if restart else "it was stopped")
     if document:
         hooks.run_all(name, "poststop", document)
+
+
+def _note(name: str, message: str) -> None:
+    from . import endings
+
+    endings.note(name, endings.Ending(endings.STOPPED, None, message))
 
 
 def _ask(name: str, state: RuntimeState, options: Mapping[str, Any]) -> None:

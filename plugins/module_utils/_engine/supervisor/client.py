@@ -15,7 +15,7 @@ from typing import Any
 from ..._kernel import processes
 from ..._kernel.cgroups import Cgroup
 from ..._model.document import effective
-from .. import allocations, endings, hooks, network, places, status, store
+from .. import allocations, hooks, network, places, status, store
 from ..errors import EngineError
 from . import protocol
 
@@ -48,6 +48,8 @@ def make_ready(name: str, document: Mapping[str, Any], pid: int) -> None:
         hooks.run_all(name, "poststart", document, pid=pid)
     except EngineError as error:
         # As jail(8) has it: a jail that was not made ready is none. The next task would find it running otherwise.
+        from .. import endings
+
         status.clear_remains(name, phase="failed", message=str(error))
         endings.note(name, endings.Ending(endings.STOPPED, None, str(error)))
         raise
