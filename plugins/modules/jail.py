@@ -72,6 +72,12 @@ options:
       - Values whose name looks like that of a secret are hidden in results and differences, but not in the document
         on the host, which only its root can read.
     type: dict
+  syslog:
+    description:
+      - Whether what programs of the jail send to C(/dev/log), as C(syslog(3\)) does, goes to the jail's log.
+      - Without it nothing listens there, unless the jail runs a daemon for it, as with O(init=system).
+      - A jail that never said otherwise has V(false).
+    type: bool
   mounts:
     description:
       - Directories and files of the host, and memory, that the jail sees.

@@ -82,6 +82,11 @@ def output(name: str) -> str:
     return f"{RUNTIME}/{name}/output"
 
 
+def syslog(name: str) -> str:
+    """Directory of the socket that is the jail's /dev/log; there is one if it was started with ``syslog``."""
+    return f"{RUNTIME}/{name}/syslog"
+
+
 def lock(name: str) -> str:
     """Lock of one jail."""
     return f"{RUNTIME}/{name}.lock"

@@ -84,7 +84,7 @@ def _recipe(name: str) -> Recipe:
     limits.set_limits(group, full["limits"], jail=name, fresh=True)
     devices.hold(group, full, recipe.devices)
     return recipe._replace(
-        init=find_reaper(pausing=True), command=(), user="root", workdir="", system=False, standby=True
+        init=find_reaper(pausing=True), command=(), user="root", workdir="", system=False, standby=True, syslog=""
     )
 
 

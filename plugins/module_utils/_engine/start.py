@@ -11,9 +11,9 @@ import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._kernel import files
+from .._kernel import files, trees
 from .._kernel.cgroups import Cgroup
 from .._kernel.errors import KernelError
 from .._model.document import effective
@@ -22,6 +22,9 @@ from .errors import EngineError
 from .launch.compose import compose
 from .launch.launcher import Launch, Launched
 from .store import RuntimeState
+
+if TYPE_CHECKING:
+    from .supervisor.syslog import Syslog
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Starting:
     launch: Launch
     state: RuntimeState
     output: int
+    syslog: Syslog | None = None
 
     def record(self, launched: Launched) -> RuntimeState:
         """Record that the jail runs; without a record nobody would know of it, so a KernelError undoes the start."""
@@ -45,6 +49,8 @@ class Starting:
         """End what was started, and record why it did not become a running jail."""
         self.launch.close()
         os.close(self.output)
+        if self.syslog:
+            self.syslog.close()
         status.clear_remains(self.name, phase="failed", message=str(error))
 
 
@@ -82,9 +88,10 @@ def begin(name: str, *, restarts: int = 0, trial: Mapping[str, Any] | None = Non
             group.delegate(allocation.uid_base, allocation.uid_base)
         files.write_record(places.started_document(name), full)
         files.write_record(places.ceiling(name), recipe.ceiling.to_json())
+        syslog = _open_syslog(name, wanted=bool(recipe.syslog), listens=trial is None)
         output = open_output(name, allocation.uid_base)
         try:
-            return Starting(name, Launch(recipe, output), state, output)
+            return Starting(name, Launch(recipe, output), state, output, syslog)
         except BaseException:
             os.close(output)
             raise
@@ -98,6 +105,23 @@ def _hold_to_addresses(group: Cgroup, full: Mapping[str, Any]) -> None:
     from . import shared_network
 
     shared_network.hold(group, full)
+
+
+def _open_syslog(name: str, *, wanted: bool, listens: bool) -> Syslog | None:
+    """The socket for the jail's /dev/log, from before its first process. Nobody would read that of a trial.
+
+    Whoever adopts the jail knows by the directory that there is to be one.
+    """
+    path = places.syslog(name)
+    if not wanted:
+        if os.path.isdir(path):
+            trees.remove_tree(path)
+        return None
+    from .supervisor.syslog import listen
+
+    files.make_directory(path)
+    os.chmod(path, 0o755)
+    return listen(name) if listens else None
 
 
 def open_output(name: str, owner: int) -> int:

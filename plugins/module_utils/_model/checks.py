@@ -47,6 +47,8 @@ def _check_init(document: Mapping[str, Any], place: Place) -> Iterator[DocumentE
         yield place.at("command").error("init: system runs the jail's own init", "leave the command out")
     if document["user"] != "root":
         yield place.at("user").error("init: system runs as root", "leave the user out")
+    if document["syslog"]:
+        yield place.at("syslog").error("init: system brings a log of its own", "leave it out")
 
 
 def _check_command(document: Mapping[str, Any], place: Place) -> Iterator[DocumentError]:

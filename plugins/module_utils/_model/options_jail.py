@@ -162,6 +162,15 @@ JAIL_OPTIONS = (
             " document on the host, which only its root can read.",
         ],
     ),
+    Option(
+        "syslog",
+        BOOLEAN,
+        [
+            "Whether what programs of the jail send to C(/dev/log), as C(syslog(3\\)) does, goes to the jail's log.",
+            "Without it nothing listens there, unless the jail runs a daemon for it, as with O(init=system).",
+        ],
+        default=False,
+    ),
     Option("mounts", ListOf(MOUNT), "Directories and files of the host, and memory, that the jail sees."),
     Option("limits", LIMITS, "What all processes of the jail together may use.", effect=LIVE),
     Option(

@@ -65,7 +65,7 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
     mount namespace of its own; in the system order we are in that user namespace already.
     """
     if start.recipe.system:
-        _build_system_tree(nodes, owns_network=bool(start.recipe.network))
+        _build_system_tree(nodes, owns_network=bool(start.recipe.network), logs=bool(start.recipe.syslog))
         mounts.pivot_root_here()
         return
     _build_app_tree(root, start.recipe)
@@ -82,9 +82,11 @@ def _build_app_tree(root: int, recipe: Recipe) -> None:
     tree.proc()
     tree.sys()
     tree.control_groups(read_only=True)
-    tree.device_directory()
+    tree.device_directory(logs=bool(recipe.syslog))
     tree.make_devices(recipe.devices)
     tree.run_directory()
+    if recipe.syslog:
+        tree.syslog(recipe.syslog)
     tree.shared_memory()
     tree.message_queues()
     null = paths.open_beneath(root, "dev/null", os.O_PATH)
@@ -94,7 +96,7 @@ def _build_app_tree(root: int, recipe: Recipe) -> None:
     os.close(null)
 
 
-def _build_system_tree(nodes: dict[str, int], *, owns_network: bool) -> None:
+def _build_system_tree(nodes: dict[str, int], *, owns_network: bool, logs: bool) -> None:
     """The current directory is the jail's root, as a mount that is locked; pivot_root(2) refuses such a one.
 
     A clone of it is not, while the document's mounts below stay locked. New instances of proc and sysfs need the
@@ -109,7 +111,7 @@ def _build_system_tree(nodes: dict[str, int], *, owns_network: bool) -> None:
     if owns_network:
         tree.sys()
     tree.control_groups(read_only=False)
-    tree.device_directory()
+    tree.device_directory(logs=logs)
     tree.attach_devices(nodes)
     tree.shared_memory()
     tree.message_queues()

@@ -31,7 +31,8 @@ class Recipe(NamedTuple):
     ``network`` is the path of the pinned network namespace, empty for the host's. ``id_base`` is the host id of
     the jail's root. ``system`` chooses the start order: the jail's own root mounts (a whole distribution), instead of
     mounts that the host's root made and the jail can only look at. ``standby``: it is there for a command that
-    enters it, has no network, and dies with its launcher.
+    enters it, has no network, and dies with its launcher. ``syslog`` is the directory of the host with the socket for
+    its /dev/log, empty for none.
     """
 
     name: str
@@ -56,3 +57,4 @@ class Recipe(NamedTuple):
     rlimits: Mapping[str, tuple[int, int]] = {}
     sysctls: Mapping[str, str] = {}
     files: Mapping[str, str] = {}
+    syslog: str = ""

@@ -92,6 +92,8 @@ def _attach_locked(root: int, recipe: Recipe) -> None:
         # The jail's root, who has no power over the host's network, could not.
         tree.sys()
     tree.run_directory()
+    if recipe.syslog:
+        tree.syslog(recipe.syslog)
     attach_mounts(tree, recipe)
     null = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
     cover_paths(tree, recipe, null)

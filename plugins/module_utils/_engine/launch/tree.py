@@ -64,6 +64,8 @@ _DEVICE_LINKS = {
     "stderr": "/proc/self/fd/2",
     "ptmx": "pts/ptmx",
 }
+# In /run, which the host's root makes for every jail, and not in /dev, which some make themselves.
+_SYSLOG = "run/.syslog"
 _TTY_GROUP = 5
 _EMPTY = (("size", "0"), ("nr_inodes", "1"))
 
@@ -123,6 +125,12 @@ class Tree:
         """Attach /run: empty at every start, and charged to the jail's memory limit."""
         self.tmpfs("run", "755", size="20%")
 
+    def syslog(self, source: str) -> None:
+        """Attach the directory of the socket for /dev/log; nobody in the jail changes what is in it."""
+        clone = mounts.clone_tree(mounts.AT_FDCWD, source)
+        mounts.set_attributes(clone, _NO_PROGRAMS | mounts.ATTR_RDONLY)
+        self.attach(clone, _SYSLOG)
+
     def shared_memory(self) -> None:
         """Attach /dev/shm, likewise (shm_overview(7))."""
         self.tmpfs("dev/shm", "1777")
@@ -131,12 +139,16 @@ class Tree:
         """Attach POSIX message queues of the ipc namespace that we are in (mq_overview(7))."""
         self.filesystem("mqueue", "dev/mqueue", {}, _NO_PROGRAMS)
 
-    def device_directory(self) -> None:
-        """Attach /dev, with nothing in it but links and a terminal multiplexer of its own (devpts newinstance)."""
+    def device_directory(self, *, logs: bool) -> None:
+        """Attach /dev, with nothing in it but links and a terminal multiplexer of its own (devpts newinstance).
+
+        ``logs`` is for a jail with a directory as of syslog().
+        """
         self.tmpfs("dev", "755", mounts.ATTR_NOSUID | mounts.ATTR_NOEXEC, size="512k", nr_inodes="128")
         dev = paths.open_beneath(self.root, "dev", os.O_PATH | os.O_DIRECTORY)
         try:
-            for name, target in _DEVICE_LINKS.items():
+            links = {**_DEVICE_LINKS, "log": f"/{_SYSLOG}/log"} if logs else _DEVICE_LINKS
+            for name, target in links.items():
                 os.symlink(target, name, dir_fd=dev)
         finally:
             os.close(dev)

@@ -180,7 +180,7 @@ class Server:
                 return
             os.close(launched.pidfd)
             # One that nobody could watch would wait for ever for somebody to read what it prints.
-            watched = watch(name, starting.record(launched))
+            watched = watch(name, starting.record(launched), starting.syslog)
         except (EngineError, KernelError, OSError) as error:
             self._abandon(name, error)
             return
@@ -212,11 +212,15 @@ class Server:
 
     def _watch(self, watched: Watched) -> None:
         self._register(watched.output, watched.drain)
+        if watched.syslog:
+            self._register(watched.syslog.fileno(), watched.hear)
         self._register(watched.pidfd, lambda: self._ended(watched))
         self._watched[watched.name] = watched
 
     def _forget(self, watched: Watched) -> None:
         self._selector.unregister(watched.output)
+        if watched.syslog:
+            self._selector.unregister(watched.syslog.fileno())
         self._selector.unregister(watched.pidfd)
         watched.close()
         if self._watched.get(watched.name) is watched:
@@ -224,6 +228,7 @@ class Server:
 
     def _ended(self, watched: Watched) -> None:
         watched.drain(everything=True)
+        watched.hear()
         self._forget(watched)
         exit_status = self._exit_status(watched.state.pid)
         self._settle(watched.name, exit_status, ran_for=time.time() - watched.state.started_at)

@@ -17,6 +17,7 @@ from ..._kernel.errors import KernelError
 from .. import places, status, store
 from ..store import RuntimeState
 from .log import Log
+from .syslog import Syslog, listen
 
 _CHUNK = 65536
 _MOST_PIECES = 32
@@ -24,13 +25,15 @@ _MOST_PIECES = 32
 
 @dataclass
 class Watched:
-    """A running jail as the supervisor sees it: a pidfd of its init, and the FIFO that its output comes through."""
+    """A running jail as the supervisor sees it: a pidfd of its init, the FIFO that its output comes through, and the
+    socket for what it logs if it has one."""
 
     name: str
     state: RuntimeState
     pidfd: int
     output: int
     log: Log
+    syslog: Syslog | None = None
 
     def drain(self, *, everything: bool = False) -> None:
         """Move output into the log: one piece, so that no jail keeps the others waiting, or all that is there.
@@ -47,15 +50,22 @@ class Watched:
             if not data:
                 return
 
+    def hear(self) -> None:
+        """Move some of what it has logged into the log."""
+        if self.syslog:
+            self.syslog.drain(self.log)
+
     def close(self) -> None:
         """Stop watching."""
         for fd in (self.pidfd, self.output):
             os.close(fd)
+        if self.syslog:
+            self.syslog.close()
         self.log.close()
 
 
-def watch(name: str, state: RuntimeState) -> Watched:
-    """Watch a running jail.
+def watch(name: str, state: RuntimeState, syslog: Syslog | None = None) -> Watched:
+    """Watch a running jail, which takes over ``syslog``.
 
     Its output is opened anew: O_NONBLOCK belongs to an open file description (open(2)), and on the jail's own it would
     make programs lose what they print faster than we read.
@@ -64,7 +74,7 @@ def watch(name: str, state: RuntimeState) -> Watched:
     try:
         if not stat.S_ISFIFO(os.fstat(output).st_mode):
             raise KernelError("watch", places.output(name), errno.EINVAL)
-        return Watched(name, state, pidfd.open_pidfd(state.pid), output, Log(places.log(name)))
+        return Watched(name, state, pidfd.open_pidfd(state.pid), output, Log(places.log(name)), syslog)
     except KernelError:
         os.close(output)
         raise
@@ -76,7 +86,7 @@ def adopt(name: str) -> Watched | None:
     if state is None or state.phase != "running" or not status.is_alive(state):
         return None
     with contextlib.suppress(KernelError, OSError):
-        return watch(name, state)
+        return watch(name, state, listen(name) if os.path.isdir(places.syslog(name)) else None)
     return None
 
 

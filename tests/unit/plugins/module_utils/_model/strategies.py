@@ -92,6 +92,7 @@ def raw_documents(*, with_rootfs: bool = True) -> st.SearchStrategy[dict]:
         "user": st.sampled_from(["root", "www-data:adm", "33"]),
         "workdir": st.sampled_from(["/", "/srv/./web//"]),
         "environment": st.dictionaries(st.sampled_from(["PORT", "DB_PASSWORD", "LANG"]), words),
+        "syslog": st.booleans(),
         "mounts": mounts,
         "limits": limits,
         "rlimits": st.dictionaries(
