@@ -94,6 +94,15 @@ def serving(page: Page, network: int, **extra: Any) -> Iterator[Jail]:
             jail.remove()
 
 
+@contextlib.contextmanager
+def client_of(page: Page, address: str) -> Iterator[Jail]:
+    """A jail of the same template and without any power, to use the service from, for the length of a block."""
+    ip = {"mode": "vnet", "addresses": [f"{address}/32"]}
+    source = {"source": {"template": page.template}}
+    with jails.jail("client", rootfs=source, ip=ip, caps={"profile": "none"}) as jail:
+        yield jail
+
+
 def _as_before(name: str, old: Any, new: Any) -> Any:
     """What brings an option back: a section keeps what a task does not say, so the rest of it is said to be empty."""
     return {**{key: type(value)() for key, value in new.items()}, **old} if name in ("caps", "ip") else old

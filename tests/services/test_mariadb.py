@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import truth
-from ansible_collections.hosting.jails.tests.integration import jails
 from ansible_collections.hosting.jails.tests.integration.jails import Jail, wait_until
 from ansible_collections.hosting.jails.tests.services import inside, pages
 
@@ -31,9 +30,7 @@ def server(machine: int) -> Iterator[Jail]:
 
 @pytest.fixture(scope="module")
 def client(server: Jail) -> Iterator[Jail]:
-    ip = {"mode": "vnet", "addresses": [f"{CLIENT}/32"]}
-    source = {"source": {"template": PAGE.template}}
-    with jails.jail("client", rootfs=source, ip=ip, caps={"profile": "none"}) as jail:
+    with pages.client_of(PAGE, CLIENT) as jail:
         yield jail
 
 

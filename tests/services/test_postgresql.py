@@ -38,9 +38,7 @@ def db(machine: int) -> Iterator[Jail]:
 
 @pytest.fixture(scope="module")
 def client(db: Jail) -> Iterator[Jail]:
-    ip = {"mode": "vnet", "addresses": [f"{CLIENT}/32"]}
-    source = {"source": {"template": PAGE.template}}
-    with jails.jail("client", rootfs=source, ip=ip, caps={"profile": "none"}) as jail:
+    with pages.client_of(PAGE, CLIENT) as jail:
         jail.output(*pgbench("-i", "-q", "-s", str(SCALE)), timeout=120)
         yield jail
 
