@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import settings
 
 settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+# ansible-test has the turn of the oldest Python. A property that holds holds there as well, if it can be tried at all.
+settings.register_profile("once more", deadline=None, max_examples=10)
+settings.load_profile("once more" if "ANSIBLE_CONTROLLER_MIN_PYTHON_VERSION" in os.environ else "unhurried")

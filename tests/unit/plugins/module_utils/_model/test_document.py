@@ -23,7 +23,7 @@ from ansible_collections.hosting.jails.tests.unit.plugins.module_utils._model.st
     junk,
     raw_documents,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -58,7 +58,6 @@ def test_the_order_of_keys_does_not_matter(raw, random):
 
 
 @given(junk)
-@settings(max_examples=200)
 def test_junk_gives_a_document_error_and_nothing_else(raw):
     try:
         document = normalise(raw, jail=JAIL)
@@ -70,7 +69,6 @@ def test_junk_gives_a_document_error_and_nothing_else(raw):
 
 
 @given(junk, st.sampled_from(DOCUMENT.names))
-@settings(max_examples=200)
 def test_junk_in_an_option_is_blamed_on_that_option(value, name):
     try:
         check(normalise({name: value}, jail=JAIL))

@@ -20,7 +20,7 @@ from ansible_collections.hosting.jails.tests.unit.plugins.module_utils._model.st
     lives,
     raw_documents,
 )
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 APPLY = st.sampled_from(["live", "restart"])
@@ -60,7 +60,6 @@ def planned(task, host, apply):
 
 
 @given(tasks(), hosts(), APPLY)
-@settings(max_examples=150, deadline=None)
 def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(task, host, apply):
     first = planned(task, host, apply)
     after = carry_out(first, host)
@@ -72,7 +71,6 @@ def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(task, host, apply):
 
 
 @given(tasks(), hosts(), APPLY, st.integers(0, 8))
-@settings(max_examples=150, deadline=None)
 def test_a_run_that_is_killed_is_finished_by_the_next_one(task, host, apply, steps):
     task = again(task)
     first = planned(task, host, apply)
@@ -155,7 +153,6 @@ def test_the_order_is_that_of_all_kinds():
 
 
 @given(st.dictionaries(st.text(max_size=5) | st.sampled_from(["ip", "limits"]), junk, max_size=3), hosts(), STATES)
-@settings(max_examples=150, deadline=None)
 def test_junk_gives_a_document_error_and_nothing_else(said, host, state):
     try:
         plan(Wanted(JAIL, said, state=state), host.stored, host.live)
