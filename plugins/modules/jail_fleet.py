@@ -94,7 +94,7 @@ options:
     default: false
   parallel:
     description:
-      - How many jails are changed at the same time. The default is the number of processors.
+      - How many jails are looked at and changed at the same time. The default is the number of processors.
     type: int
   apply:
     description:

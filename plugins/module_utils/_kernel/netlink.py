@@ -32,15 +32,27 @@ class Netlink:
     """A socket that asks the network namespace in which it was opened, wherever the process goes later."""
 
     def __init__(self, protocol: int, name: str) -> None:
-        try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-            # A timeout of Python's own would poll before each message.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(_TIMEOUT_SECONDS, 0))
-            # Without it the kernel ignores filters and dumps everything (Linux 4.20).
-            self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHECK, 1)
-        except OSError as error:
-            raise KernelError.from_os_error("open", name, error) from error
+        self._protocol = protocol
+        self._name = name
+        self._socket = self._open()
         self._sequence = 0
+
+    def _open(self) -> socket.socket:
+        try:
+            opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
+            # A timeout of Python's own would poll before each message.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(_TIMEOUT_SECONDS, 0))
+            # Without it the kernel ignores filters and dumps everything (Linux 4.20).
+            opened.setsockopt(_SOL_NETLINK, _GET_STRICT_CHECK, 1)
+        except OSError as error:
+            raise KernelError.from_os_error("open", self._name, error) from error
+        return opened
+
+    def reopen(self) -> None:
+        """Ask the present namespace, through a socket of our own: two processes with one would take each other's
+        answers."""
+        self._socket.close()
+        self._socket = self._open()
 
     def close(self) -> None:
         self._socket.close()

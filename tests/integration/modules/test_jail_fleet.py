@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import places, store
+from ansible_collections.hosting.jails.plugins.module_utils._engine.fleet import helpers
 from ansible_collections.hosting.jails.tests.integration import jails
 from ansible_collections.hosting.jails.tests.integration.modules.fleets import (
     DEFAULTS,
@@ -76,7 +77,9 @@ def test_a_document_of_a_fleet_is_whole() -> None:
     assert jail("a").output("hostname") == f"{PREFIX}a\n"
 
 
-def test_exactly_the_damage_is_repaired() -> None:
+@pytest.mark.parametrize("fewest", [3, 25], ids=["seen by several processes", "seen by one"])
+def test_exactly_the_damage_is_repaired(fewest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helpers, "_FEWEST", fewest)
     entries = [member(f"d{number}", number) for number in range(1, 7)]
     done(*entries)
     pids = {number: jail(f"d{number}").pid for number in range(1, 7)}

@@ -18,6 +18,7 @@ from .. import allocations, live, store
 from ..firewall_state import Table
 from ..host_facts import HostFacts
 from .failures import EXPECTED, Failure, failure_of
+from .helpers import map_all
 
 
 @dataclass
@@ -81,13 +82,27 @@ def look_around() -> Iterator[HostFacts]:
         yield HostFacts(links=links, allocations=allocations.find_all(), table=Table())
 
 
-def plan_all(jobs: Iterable[Job], facts: HostFacts, apply_mode: str) -> None:
+def plan_all(jobs: Iterable[Job], facts: HostFacts, apply_mode: str, *, parallel: int = 1) -> None:
     """Look at each jail and plan what is to be done; a jail that cannot be planned has failed."""
-    for job in jobs:
-        job.plan = job.failure = None
+    all_jobs = list(jobs)
+    settle = facts.links.reopen if facts.links else lambda: None
+    found = map_all(lambda job: _look_at(job, facts), all_jobs, parallel=parallel, settle=settle)
+    for job, (stored, seen, failure) in zip(all_jobs, found):
+        job.stored, job.live, job.plan, job.failure = stored, seen, None, failure
+        if failure:
+            continue
         try:
-            job.stored = store.read_document(job.name, job.wanted.given if job.wanted.whole else None)
-            job.live = live.observe(job.name, job.stored, facts)
-            job.plan = plan(job.wanted, job.stored, job.live, apply_mode)
+            job.plan = plan(job.wanted, stored, seen, apply_mode)
         except EXPECTED as error:
             job.fail(error)
+
+
+def _look_at(job: Job, facts: HostFacts) -> tuple[Mapping[str, Any] | None, Live, Failure | None]:
+    """What is stored of a jail and what is true of it, as far as that can be found out."""
+    stored, seen = job.stored, job.live
+    try:
+        stored = store.read_document(job.name, job.wanted.given if job.wanted.whole else None)
+        seen = live.observe(job.name, stored, facts)
+    except EXPECTED as error:
+        return stored, seen, failure_of(error)
+    return stored, seen, None

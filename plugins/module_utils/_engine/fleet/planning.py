@@ -45,7 +45,7 @@ def plan_task(task: Task, *, parallel: int) -> Planned:
     jobs = task.jobs()
     neighbours = Neighbours(without=jobs)
     with look_around() as facts:
-        plan_all(jobs.values(), facts, task.apply_mode)
+        plan_all(jobs.values(), facts, task.apply_mode, parallel=parallel)
         others = neighbours.documents()
         purged = _purged(task, jobs, others)
         jobs.update({name: Job(Wanted(name, state=task.purge)) for name in purged})
