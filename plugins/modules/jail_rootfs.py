@@ -114,6 +114,8 @@ options:
         another source is an error, as its changes would be lost.
       - V(latest) is up to date. A template gets a new generation if its package sources have newer packages than it,
         or its archive is another. A jail on an older generation of its template is reset to the newest one.
+      - Where a template would get a new generation, and O(generation) has gone back from one that is the same and that
+        jails still stand on, that becomes the current one again and nothing is built.
       - V(reset) is for a jail, made anew from O(source). Everything that was changed in it is lost.
       - V(previous) is for a jail, the root file system that it had before the last reset that was told to keep it, with
         every change that had been made in it. The one that it has now is removed.
@@ -138,8 +140,8 @@ options:
     description:
       - The generation of O(template) that is to be the current one, from which jails are cloned and to which
         O(state=latest) brings them. It has to be there, see the C(generations) of RV(template).
-      - This is the way back from a build that turned out to be bad. Newer generations are not taken up again, and stay
-        only as long as jails stand on them.
+      - This is the way back from a build that turned out to be bad. Newer generations stay only as long as jails stand
+        on them.
     type: str
   apply:
     description:
@@ -228,7 +230,8 @@ actions:
   sample: ["template.build debian: from packages nginx-light"]
 template:
   description:
-    - The template as it is now. In check mode with the source that it would have.
+    - The template as it is now. In check mode with the source that it would have, and with the generation if that is
+      there.
     - C(generation) is the current one of all its C(generations); C(jails) stand on one of them, or keep a root file
       system that does.
   returned: O(template) was said

@@ -23,6 +23,7 @@ class TemplateLive:
     ``source`` is the canonical source that its current generation was built from, None when there is no template.
     ``outdated`` is what a new build would bring, a line each; it is only looked at for the state ``latest``.
     ``jails`` stand on one of its generations. ``generation`` is the current one of all its ``generations``.
+    ``ready`` is a newer one that a build would be the same as, and that jails stand on: somebody has gone back from it.
     """
 
     source: Mapping[str, Any] | None = None
@@ -30,15 +31,17 @@ class TemplateLive:
     jails: Sequence[str] = ()
     generation: str = ""
     generations: Sequence[str] = ()
+    ready: str = ""
 
 
 @dataclass(frozen=True)
 class TemplateAction:
-    """One step: ``template.build``, ``template.switch`` (to another generation) or ``template.remove``."""
+    """One step: ``template.build``, ``template.switch`` (to another ``generation``) or ``template.remove``."""
 
     kind: str
     template: str
     summary: str = ""
+    generation: str = ""
 
     def line(self) -> str:
         """The action as one line of a result's ``actions``."""
@@ -89,10 +92,17 @@ def plan_template(
     if live.source is None:
         return [TemplateAction("template.build", name, f"from {_named(source or {})}")]
     if source is not None and not same_source(source, live.source):
-        return [TemplateAction("template.build", name, f"from {_named(source)}, not from {_named(live.source)}")]
+        return [_renewal(name, live, f"from {_named(source)}, not from {_named(live.source)}")]
     if state == "latest" and live.outdated:
-        return [TemplateAction("template.build", name, "; ".join(live.outdated))]
+        return [_renewal(name, live, "; ".join(live.outdated))]
     return []
+
+
+def _renewal(name: str, live: TemplateLive, why: str) -> TemplateAction:
+    if not live.ready:
+        return TemplateAction("template.build", name, why)
+    summary = f"to generation {live.ready}, on which jails stand already: {why}"
+    return TemplateAction("template.switch", name, summary, live.ready)
 
 
 def _switch(name: str, state: str, generation: str, live: TemplateLive) -> list[TemplateAction]:
@@ -104,7 +114,7 @@ def _switch(name: str, state: str, generation: str, live: TemplateLive) -> list[
         raise place.error(f"template {name} has no generation {shown(generation)}", there)
     if generation == live.generation:
         return []
-    return [TemplateAction("template.switch", name, f"to generation {generation}, from {live.generation}")]
+    return [TemplateAction("template.switch", name, f"to generation {generation}, from {live.generation}", generation)]
 
 
 def _removal(name: str, live: TemplateLive) -> list[TemplateAction]:

@@ -15,7 +15,12 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import previous, roots, templates
+from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import (
+    previous,
+    roots,
+    template_task,
+    templates,
+)
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs.manifests import TemplateManifest
 
 pytestmark = pytest.mark.usefixtures("private_state")
@@ -28,11 +33,15 @@ CLONE = {"template": "debian"}
 def build(motd: str) -> TemplateManifest:
     """A new generation that differs from the others in its motd."""
     path = f"/run/{motd}.tar"
+    write_archive(path, motd)
+    return templates.ensure("debian", {"archive": {"path": path}})
+
+
+def write_archive(path: str, motd: str) -> None:
     with tarfile.open(path, "w") as tar:
         info = tarfile.TarInfo("etc/motd")
         info.size = len(motd)
         tar.addfile(info, io.BytesIO(motd.encode()))
-    return templates.ensure("debian", {"archive": {"path": path}})
 
 
 def write(jail: str, name: str) -> None:
@@ -184,6 +193,52 @@ def test_a_withdrawn_generation_on_which_jails_stand_is_not_taken_up_again(old: 
     assert rebuilt not in (bad, old)
     templates.switch("debian", bad)
     assert build("new").generation == bad
+
+
+def of_template(motd: str, state: str, *, check: bool = False) -> tuple[str, list[str]]:
+    """What a task of jail_rootfs leaves current, and which kinds of steps that takes."""
+    source = {"archive": {"path": f"/run/{motd}.tar"}}
+    result = template_task.converge("debian", state=state, source=source, check=check)
+    return result["template"]["generation"], [line.split()[0] for line in result["actions"]]
+
+
+@pytest.mark.parametrize("state", ["present", "latest"])
+def test_a_task_goes_on_with_a_generation_that_was_gone_back_from_and_is_in_use(old: str, state: str) -> None:
+    roots.prepare("web2", CLONE, uid_base=UID_BASE + 65536)
+    new = build("new").generation
+    reset(keep=True)
+    templates.switch("debian", old)
+    assert of_template("new", state, check=True) == (new, ["template.switch"])
+    described = templates.describe("debian")
+    assert described
+    assert described["generation"] == old
+    assert of_template("new", state) == (new, ["template.switch"])
+    assert of_template("new", state) == (new, [])
+    manifest = roots.read("web1")
+    assert manifest
+    assert not roots.is_stale(manifest)
+
+
+def test_a_source_that_has_changed_since_is_built(old: str) -> None:
+    roots.prepare("web2", CLONE, uid_base=UID_BASE + 65536)
+    bad = build("new").generation
+    reset(keep=True)
+    templates.switch("debian", old)
+    write_archive("/run/new.tar", "mended")
+    mended, steps = of_template("new", "latest")
+    assert steps == ["template.build"]
+    assert mended not in (old, bad)
+
+
+def test_a_generation_that_all_jails_were_taken_back_from_is_built_again(old: str) -> None:
+    bad = build("new").generation
+    reset(keep=True)
+    templates.switch("debian", old)
+    reset(keep=True)
+    assert previous.on_template("debian") == {"web1": bad}
+    rebuilt, steps = of_template("new", "latest")
+    assert steps == ["template.build"]
+    assert rebuilt != bad
 
 
 def test_a_generation_that_is_not_there_is_refused_with_those_that_are(old: str) -> None:

@@ -138,9 +138,11 @@ def test_a_wave_that_fails_on_one_host_is_the_last_on_all(fleet: Fleet) -> None:
 
 
 def test_others_go_on_if_so_many_may_fail(fleet: Fleet) -> None:
-    _first, second, _third = fleet.hosts
+    """Each from where it was stopped: what was built is not built again, and who stands on it is not moved."""
+    first, second, _third = fleet.hosts
     run = fleet.run("upgrade", upgrade_waves=[1], upgrade_max_failed=1)
     assert run.status != 0
     assert {name for name, counts in run.recap().items() if counts["failed"]} == {second.name}
     assert all(map(_running, fleet.hosts))
     assert [set(jails.values()) == {"new"} for jails in fleet.generations()] == [True, False, True]
+    assert [jails for host, jails in _moves(run) if host == first.name] == [["app3"]]

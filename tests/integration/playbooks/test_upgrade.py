@@ -82,6 +82,18 @@ def test_a_bad_build_stops_at_the_wave_that_finds_it_and_gives_that_back_what_it
     assert [stands_on_the_newest(jail) for jail in ALL] == [False, True, True]
 
 
+def test_the_next_run_goes_on_with_what_was_built_and_leaves_alone_who_is_well_on_it(site: Site) -> None:
+    pid, stands_on = ONE.pid, roots.read(ONE.name)
+    foreseen = upgrade(site, "--check", upgrade_waves=[1]).output
+    plan = foreseen[foreseen.index("Say what would be moved") :]
+    assert TWO.name in plan
+    assert ONE.name not in plan
+    run = upgrade(site, upgrade_waves=[1])
+    assert run.status != 0
+    assert (ONE.pid, roots.read(ONE.name)) == (pid, stands_on)
+    assert [stands_on_the_newest(jail) for jail in ALL] == [False, True, True]
+
+
 def test_who_is_ill_before_is_not_upgraded(site: Site) -> None:
     run = upgrade(site, upgrade_command=["false"], upgrade_seconds=2)
     assert run.status != 0

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._model.names import template_name
-from ..._model.templates import TemplateAction, TemplateLive, parse_source, plan_template
+from ..._model.templates import TemplateAction, TemplateLive, parse_source, plan_template, same_source
 from . import archive, templates, updates
+from .manifests import TemplateManifest
 
 
 def converge(
@@ -34,7 +35,7 @@ def converge(
     if not actions:
         templates.settle(name)
     for action in actions:
-        _carry_out(action, wanted, generation)
+        _carry_out(action, wanted)
     return _result(name, actions, before, templates.describe(name))
 
 
@@ -42,22 +43,41 @@ def _observe(name: str, state: str, wanted: Mapping[str, Any] | None) -> Templat
     present = templates.current(name)
     if present is None:
         return TemplateLive()
-    look = state == "latest"
+    source, look = wanted or present.source, state == "latest"
+    outdated = updates.outdated(present, source) if look else ()
+    renewed = bool(outdated) or not same_source(source, present.source)
     return TemplateLive(
         source=present.source,
-        outdated=updates.outdated(present, wanted or present.source) if look else (),
+        outdated=outdated,
         jails=templates.users(name),
         generation=present.generation,
         generations=[manifest.generation for manifest in templates.generations(name)],
+        ready=_ready(present, source, look=look) if renewed else "",
     )
 
 
-def _carry_out(action: TemplateAction, wanted: Mapping[str, Any] | None, generation: str | None) -> None:
+def _ready(present: TemplateManifest, source: Mapping[str, Any], *, look: bool) -> str:
+    """The newest generation that is what a build would make, of those that were gone back from; empty: there is none.
+
+    One on which no jail stands does not count: whoever wants a build made again moves its jails away.
+    """
+    in_use = set(templates.clones(present.template).values())
+    for manifest in reversed(templates.generations(present.template)):
+        if manifest.generation <= present.generation:
+            break
+        if manifest.generation not in in_use or not same_source(manifest.source, source):
+            continue
+        if not (look and updates.outdated(manifest, source)):
+            return manifest.generation
+    return ""
+
+
+def _carry_out(action: TemplateAction, wanted: Mapping[str, Any] | None) -> None:
     if action.kind == "template.remove":
         templates.remove(action.template)
         return
     if action.kind == "template.switch":
-        templates.switch(action.template, generation or "")
+        templates.switch(action.template, action.generation)
         return
     present = templates.current(action.template)
     source = wanted if wanted is not None else present.source if present else {}
@@ -72,7 +92,7 @@ def _predicted(
     if actions[0].kind == "template.remove":
         return None
     if actions[0].kind == "template.switch":
-        return before
+        return {**(before or {}), "generation": actions[0].generation}
     return {**(before or {}), "source": dict(wanted) if wanted is not None else (before or {}).get("source")}
 
 

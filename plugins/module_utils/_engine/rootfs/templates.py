@@ -114,7 +114,7 @@ def build(
 
 
 def switch(name: str, identity: str) -> None:
-    """Make a finished generation the current one, and withdraw those that are newer: they are not taken up again.
+    """Make a finished generation the current one, and withdraw those that are newer: a build does not take them up.
 
     A newer one stays only as long as jails stand on it. Raises EngineError: busy, or there is no such generation.
     """

@@ -49,6 +49,19 @@ def test_latest_builds_for_newer_packages_and_names_them():
     assert lines("latest", NGINX, TemplateLive(source=NGINX)) == []
 
 
+@pytest.mark.parametrize(
+    ("state", "live", "why"),
+    [
+        ("latest", TemplateLive(source=NGINX, outdated=["nginx 1 -> 2"], ready="2"), "nginx 1 -> 2"),
+        ("present", TemplateLive(source=EMPTY, ready="2"), "from packages nginx-light, not from nothing"),
+    ],
+)
+def test_what_a_build_would_make_again_is_not_built_but_taken(state, live, why):
+    assert lines(state, NGINX, live) == [
+        f"template.switch debian: to generation 2, on which jails stand already: {why}"
+    ]
+
+
 def test_a_template_without_jails_is_removed_once():
     assert lines("absent", None, TemplateLive(source=NGINX)) == ["template.remove debian"]
     assert lines("absent", None, TemplateLive()) == []
