@@ -133,12 +133,11 @@ services: setup host ## The services of docs/services, each in its jail and used
 	pytest tests/services -m thorough $(PYTEST_ARGS)
 
 thorough: setup ## What takes longer: services, fleets over ssh, upgrades, a scenario for each role; likewise
-	tools/as-found $(BUILD)/log/as-found $(MAKE) services longer
+	tools/as-found $(BUILD)/log/as-found $(MAKE) --keep-going services longer molecule
 
-longer: host
+longer: setup host
 	tools/system-packages openssh-client
 	pytest tests/integration -m thorough $(PYTEST_ARGS)
-	tools/scenarios $(BUILD)/log
 
 ## Jails on this machine
 

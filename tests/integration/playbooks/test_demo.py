@@ -172,6 +172,8 @@ def test_check_mode_shows_a_changed_limit_and_changes_nothing(demo: str) -> None
     assert "memory: 256M" in added
     assert all("memory" in line for line in added - {"actions:"}), added
     assert document.read_bytes() == stored
+    _make("demo-clean", "--check")
+    assert document.read_bytes() == stored
 
 
 def test_a_killed_process_is_drift_and_the_next_run_repairs_it(demo: str) -> None:

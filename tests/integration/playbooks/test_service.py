@@ -122,9 +122,13 @@ def test_a_service_that_does_not_serve_fails(services: Services) -> None:
     assert "Run its check in the jail" in run.output
 
 
-def test_an_absent_service_leaves_its_files(services: Services) -> None:
+def test_an_absent_service_leaves_its_files_and_takes_the_template_that_is_nobody_elses(services: Services) -> None:
     directory = Path(services.variables(1)["service_directory"])
-    assert services.run(service_state="absent").changed() > 0
-    assert [jail.state for jail in (WWW, CACHE)] == ["stopped", "stopped"]
+    assert services.run("--check", plays=FIRST, service_state="absent").changed() == 1
+    assert services.run(plays=slice(1, 2), service_state="absent").changed() == 1
+    assert services.run("--check", plays=FIRST, service_state="absent").changed() == 2
+    assert (WWW.state, CACHE.state) == ("running", "stopped")
+    assert services.run(plays=FIRST, service_state="absent").changed() == 2
+    assert WWW.state == "stopped"
     assert jails.templates.current(TEMPLATE) is None
     assert (directory / "data/var/lib/redis").is_dir()
