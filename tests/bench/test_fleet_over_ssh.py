@@ -30,17 +30,13 @@ _COMMAND = ["sleep", "100000"]
 _DOCUMENT = {"command": _COMMAND, "limits": {"memory": "64M", "pids": 20}, "stop": {"timeout": 1}}
 _ROOT = {"source": {"template": "small"}}
 _ARCHIVE = f"{archives.SHOWN}/small.tar"
-_TEMPLATE = {"hosting.jails.jail_rootfs": {"template": "small", "source": {"archive": {"path": _ARCHIVE}}}}
+# What is there before anything is measured, as Podman is with its image.
+_PREPARATION = [
+    {"hosting.jails.jail_engine": {}},
+    {"hosting.jails.jail_rootfs": {"template": "small", "source": {"archive": {"path": _ARCHIVE}}}},
+]
 _NAMES = [f"web{number}" for number in range(1, JAILS + 1)]
 _LOOP = {"loop": _NAMES}
-_AS_ONE_TASK = [
-    {
-        "hosting.jails.jail_fleet": {
-            "defaults": {**_DOCUMENT, "rootfs": _ROOT},
-            "jails": [{"name": f"web[1:{JAILS}]"}],
-        }
-    }
-]
 _AS_A_LOOP = [
     {"hosting.jails.jail_rootfs": {"jail": "{{ item }}", **_ROOT}, **_LOOP},
     {"hosting.jails.jail": {"name": "{{ item }}", **_DOCUMENT}, **_LOOP},
@@ -54,11 +50,11 @@ _REMOVAL_OF_THE_LOOP = [
 def test_print_what_jails_cost_over_ssh(tmp_path: Path) -> None:
     with sets.running(HOSTS, purpose="ben") as hosts:
         controller = Controller(tmp_path / "jails", hosts)
-        controller.succeed(_book(controller, [_TEMPLATE]))
+        controller.succeed(_book(controller, _PREPARATION))
         empty = _seconds(controller, [{"ansible.builtin.ping": {}}])
         lines = [Line("a play that does nothing", empty, "s")]
         times = {
-            "one task": _both(controller, _AS_ONE_TASK, _REMOVAL),
+            "one task": _both(controller, _as_one_task(JAILS), _REMOVAL),
             "loop over jail": _both(controller, _AS_A_LOOP, _REMOVAL_OF_THE_LOOP),
         }
         for what, (create, check) in times.items():
@@ -68,24 +64,30 @@ def test_print_what_jails_cost_over_ssh(tmp_path: Path) -> None:
 
 
 def _on_one_host(directory: Path) -> list[Line]:
-    """The comparison with containers: one host with nothing else beside it."""
+    """The comparison with containers: one host with nothing else beside it, and all the jails on it."""
+    count = HOSTS * JAILS
     with sets.running(1, purpose="ben") as hosts:
         controller = Controller(directory / "one", hosts)
-        controller.succeed(_book(controller, [_TEMPLATE]))
+        controller.succeed(_book(controller, _PREPARATION))
         empty = _seconds(controller, [{"ansible.builtin.ping": {}}])
-        ours = _both(controller, _AS_ONE_TASK, _REMOVAL)
-        lines = _lines("one host, one task", *ours, empty=empty, count=JAILS, ours=ours)
+        ours = _both(controller, _as_one_task(count), _REMOVAL)
+        lines = _lines("one host, one task", *ours, empty=empty, count=count, ours=ours)
         found = _containers(controller, hosts[0])
         if not found:
             return [*lines, Line("one host, loop over podman_container", float("nan"), "s", note="not to be had here")]
         create, check = found
-        share = JAILS / CONTAINERS
+        share = count / CONTAINERS
         scaled = (empty + (create - empty) * share, empty + (check - empty) * share)
         note = f", reckoned from {CONTAINERS}"
         return [
             *lines,
-            *_lines("one host, loop over podman_container", *scaled, empty=empty, count=JAILS, ours=ours, note=note),
+            *_lines("one host, loop over podman_container", *scaled, empty=empty, count=count, ours=ours, note=note),
         ]
+
+
+def _as_one_task(count: int) -> list[dict[str, Any]]:
+    defaults = {**_DOCUMENT, "rootfs": _ROOT}
+    return [{"hosting.jails.jail_fleet": {"defaults": defaults, "jails": [{"name": f"web[1:{count}]"}]}}]
 
 
 def _containers(controller: Controller, host: Host) -> tuple[float, float] | None:
