@@ -73,6 +73,7 @@ class Elements(HTMLParser):
 def hostile_host(word):
     jail = {"name": word, "state": word, "hostname": word, "labels": {word: word}, "addresses": [word], "message": word}
     jail |= {"template": word, "profile": word, "disk": {"template": word, "stale": True}, "autostart": True}
+    jail |= {"ended": {"how": "powered_off", "at": word, "message": word}}
     template = {"name": word, "created": word, "jails": [], "generations": [1, 2], "state": "damaged", "message": word}
     facts = {"distribution": word, "kernel": word}
     return {"name": word, "answer": {"jails": [jail], "templates": [template]}, "facts": facts, "drained": True}
@@ -89,6 +90,7 @@ def test_nothing_that_a_jail_or_host_says_becomes_markup(word):
 def test_what_is_hostile_is_shown_as_it_is():
     words = Elements(page(hostile_host("<script>alert(1)</script>"))).words
     assert "<script>alert(1)</script>" in words
+    assert "powered off from inside, <script>alert(1)</script>" in words
 
 
 def test_the_page_loads_nothing_and_runs_its_own_script_only():
