@@ -66,7 +66,7 @@ def gone(pid: int) -> bool:
 
 def deaths(role: str, options: dict[str, Any], *, first: int) -> Iterator[int]:
     """Steps of a start at which a process of that role was killed; the supervisor is gone afterwards."""
-    for moment in range(first, MOST_STEPS, stride(5 if role == "supervisor" else 15)):
+    for moment in range(first, MOST_STEPS, stride(8 if role == "supervisor" else 24)):
         assert not run(task("present", **options)).failure
         with supervised(kill_at=moment, role=role) as pid:
             outcome = run(task(**options))
