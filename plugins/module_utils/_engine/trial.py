@@ -150,9 +150,12 @@ def exercise(name: str, trial: Trial, command: Sequence[str], seconds: float) ->
     deadline = time.monotonic() + seconds
     failure = late = f"{command[0]} does not end in time"
     while time.monotonic() < deadline and trial.is_alive():
-        with contextlib.suppress(EngineError):
-            left = max(_PAUSE, deadline - time.monotonic())
+        left = max(_PAUSE, deadline - time.monotonic())
+        try:
             code = enter.run_quietly(name, Entry(command=tuple(command)), timeout=left)
+        except EngineError as error:
+            failure = error.message
+        else:
             if code == 0 and trial.is_alive():
                 return ""
             failure = late if code == _KILLED else f"{command[0]} ends with status {code}"

@@ -114,6 +114,8 @@ def test_a_jail_that_does_not_work_teaches_nothing(it: jails.Jail) -> None:
     done = jailctl("learn", "--time", "1", NAME, "--", "false")
     assert done.returncode == 1
     assert f"jail {NAME}: does not work as it is: false ends with status 1" in done.stderr
+    done = jailctl("learn", "--time", "1", NAME, "--", "no-such")
+    assert "does not work as it is: the jail's root file system has no program 'no-such'" in done.stderr
     assert jailctl("learn", "eng-nobody").returncode == 1
     assert jailctl("learn", NAME, "--").returncode == 2
     assert jailctl("learn", "--time", "soon", NAME).returncode == 2
