@@ -191,7 +191,7 @@ PLAY = """
 """
 
 
-@pytest.mark.parametrize("pipelining", ["true", "false"])
+@pytest.mark.parametrize("pipelining", ["true", pytest.param("false", marks=pytest.mark.thorough)])
 def test_a_play_works_in_the_jails_of_an_ssh_host(
     ansible: Ansible, tmp_path: Path, three: dict[str, jails.Jail], server: ssh_server.Server, pipelining: str
 ) -> None:

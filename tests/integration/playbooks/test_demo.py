@@ -111,8 +111,10 @@ def before() -> Iterator[dict[str, object]]:
         refuse = pytest.fail if "CI" in os.environ else pytest.skip
         refuse("there are jails on this machine, and the demo is not to get in their way")
     _make("demo-clean")
-    yield _machine()
-    _make("demo-clean")
+    state = _machine()
+    yield state
+    if _machine() != state:
+        _make("demo-clean")
     if was_jail_host:
         _make("host")
 
