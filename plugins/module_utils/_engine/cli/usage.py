@@ -35,7 +35,7 @@ TEXT = """usage: jailctl COMMAND [OPTION...] [NAME...]
                            find the smallest privileges under which a jail works, and print them as YAML; it is started
                            several times for that, and at last as before
        --time SECONDS      watch it so long (30), or try for so long until COMMAND, run in it, succeeds (10)
-  logs [--follow] NAME     what a jail's command has printed
+  logs [-f|--follow] NAME  what a jail's command has printed, and with --follow what it is to print
   verify NAME...           attack running jails from inside, and compare with what their documents say
        --only ATTACK,...   only these attacks
        --junit FILE        the results as JUnit XML in a file as well
