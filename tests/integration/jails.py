@@ -153,6 +153,15 @@ class Jail:
     def cgroup(self) -> Any:
         return status.group(self.name)
 
+    def commands(self) -> dict[int, str]:
+        """What its processes run, by their pids on the host; those that have just ended are left out."""
+        found = {}
+        for pid in processes_of(self.name):
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+                found[pid] = line.replace("\0", " ").strip()
+        return found
+
     def let_go(self) -> None:
         """Have its command go on that waits by UNTIL_LET_GO, in this life and in those to come."""
         Path(f"/proc/{self.pid}/root/let-go").touch()

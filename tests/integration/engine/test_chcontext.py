@@ -58,7 +58,7 @@ def test_it_sees_only_its_own_processes_and_queues() -> None:
 
 def test_a_second_command_joins_the_same_context() -> None:
     with running(301, "sh", "-c", "echo up; exec sleep 4711"):
-        assert "sleep 4711" in chcontext("--ctx", "301", "ps", "-eo", "args").stdout
+        jails.wait_until(lambda: "sleep 4711" in chcontext("--ctx", "301", "ps", "-eo", "args").stdout)
         assert "sleep 4711" not in chcontext("ps", "-eo", "args").stdout
         killed = chcontext("--ctx", "301", "pkill", "-f", "sleep 4711")
         assert (killed.returncode, killed.stderr) == (0, "")
@@ -90,7 +90,7 @@ def alive(pid: int) -> bool:
 def test_one_whose_caller_was_killed_goes_on_and_is_cleared_later() -> None:
     with running(303, "sh", "-c", "echo up; exec sleep 4713") as caller:
         caller.kill()
-    assert "sleep 4713" in chcontext("--ctx", "303", "ps", "-eo", "args").stdout
+    jails.wait_until(lambda: "sleep 4713" in chcontext("--ctx", "303", "ps", "-eo", "args").stdout)
     contexts._inside(303).kill()
     chcontext("true")
     assert contexts.numbers() == []

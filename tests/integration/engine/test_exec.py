@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -360,9 +361,10 @@ def test_the_callers_terminal_is_never_inside_the_jail(it: Jail, options: list[s
     try:
         wait_until(lambda: "sleep 456" in it.output("ps", "-eo", "args"))
         for pid in processes_of("eng-exec"):
-            for entry in Path(f"/proc/{pid}/fd").iterdir():
-                status = os.stat(entry)
-                assert (status.st_dev, status.st_ino) != (host.st_dev, host.st_ino), (pid, entry)
+            for entry in Path(f"/proc/{pid}/fd").glob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    status = os.stat(entry)
+                    assert (status.st_dev, status.st_ino) != (host.st_dev, host.st_ino), (pid, entry)
     finally:
         process.kill()
         process.wait()
@@ -386,8 +388,7 @@ def test_a_command_is_held_by_all_that_holds_the_init(it: Jail) -> None:
     try:
 
         def entered() -> int:
-            lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of("eng-exec")}
-            return next((pid for pid, line in lines.items() if line == b"sleep\x00345\x00"), 0)
+            return next((pid for pid, line in it.commands().items() if line == "sleep 345"), 0)
 
         pid = wait_until(entered)
         fields = status_fields(Path(f"/proc/{pid}/status").read_text())

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -52,8 +53,9 @@ def test_a_jail_without_a_command_persists() -> None:
 
 def test_the_init_of_auto_is_pid_1_and_the_command_its_child() -> None:
     with jail("eng-life", command=["sleep", "100"]) as it:
-        init, command = it.pid, next(pid for pid in processes_of("eng-life") if pid != it.pid)
-        assert jail_pids(init)[1:] == [1]
+        wait_until(lambda: "sleep 100" in it.commands().values(), what="the command")
+        (command,) = set(processes_of("eng-life")) - {it.pid}
+        assert jail_pids(it.pid)[1:] == [1]
         assert command_line(command) == ["sleep", "100"]
 
 
@@ -250,7 +252,12 @@ def test_the_builtin_reaper_cannot_be_looked_into_from_its_jail(without_reapers:
 
 
 def zombies(name: str) -> list[int]:
-    return [pid for pid in processes_of(name) if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1] == "Z"]
+    found = []
+    for pid in processes_of(name):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1] == "Z":
+                found.append(pid)
+    return found
 
 
 def test_a_jail_whose_namespaces_and_network_are_gone_starts_again_as_after_a_boot() -> None:

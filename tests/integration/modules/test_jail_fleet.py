@@ -333,7 +333,8 @@ def test_the_same_task_twice_at_once_is_done_once() -> None:
         pids.append(pid)
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0]
     assert not done(*entries)["changed"]
-    assert all(len(jails.processes_of(f"{PREFIX}o{number}")) == 2 for number in range(1, 9))
+    for number in range(1, 9):
+        jails.wait_until(lambda name=f"{PREFIX}o{number}": len(jails.processes_of(name)) == 2, what="init and command")
 
 
 def test_no_number_is_left_behind_by_a_jail_that_is_gone() -> None:

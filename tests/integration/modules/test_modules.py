@@ -120,7 +120,7 @@ def test_a_jail_from_nothing_to_running_part_by_part(playbooks: Playbooks, clean
     assert ip["jail"]["document"]["ip"]["addresses"] == addresses
     assert {"item": "capabilities", "verdict": "enforced", "why": ""} in caps["report"]
     assert (started["jail"]["state"], started["jail"]["addresses"]) == ("running", addresses)
-    assert "nginx" in jails.run_in(NAME, "ps", "-eo", "comm").stdout
+    jails.wait_until(lambda: "nginx" in jails.run_in(NAME, "ps", "-eo", "comm").stdout, what="nginx")
 
 
 def test_states_of_a_jail(playbooks: Playbooks) -> None:
