@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
             if self._task.args.get("mode") == "validate":
                 self._task.async_val = 0  # There is no job to wait for.
                 return {**result, **_validated(own)}
-            if not wrap_async and self._may_ask(parameters):
+            if not wrap_async and _may_ask(parameters):
                 answer = self._answer_of_host({**parameters, **documents_of(own)})
         result = merge_hash(result, answer or self._execute_module(task_vars=variables, wrap_async=wrap_async))
         if not wrap_async:
@@ -77,23 +78,39 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         except ImportError as error:
             raise AnsibleActionFail(_missing_library(error)) from error
 
-    def _may_ask(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether the task may go to the engine that the host has: not with a path, which the host has to expand.
-
-        The command reads it. With become that is for the operator to allow (``pipelining``), as sudo may insist on a
-        terminal.
-        """
-        if parameters["mode"] != "converge" or C.DEFAULT_KEEP_REMOTE_FILES or not self._connection.has_pipelining:
-            return False
-        return not self._connection.become or self._is_pipelining_enabled("new")
-
     def _answer_of_host(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """What the engine that the host has makes of the task; None where that is another one than ours, or none."""
         task, engine = self._task, own_engine()
         log = not (task.no_log or C.DEFAULT_NO_TARGET_SYSLOG)
         sent = task_input(parameters, check=task.check_mode, with_diff=task.diff, log=log)
         line = f"{self._compute_environment_string()} {command_line(engine)}".strip()
-        return read_result(engine, self._low_level_execute_command(line, in_data=sent))
+        if self._takes_input():
+            return read_result(engine, self._low_level_execute_command(line, in_data=sent.encode()))
+        path = self._file_on_host(sent)
+        return read_result(engine, self._low_level_execute_command(f"{line} <{shlex.quote(path)}"))
+
+    def _takes_input(self) -> bool:
+        """Whether a command can read what we write: with become only where the operator says so (``pipelining``), as
+        sudo may insist on a terminal."""
+        if not self._connection.has_pipelining:
+            return False
+        return not self._connection.become or self._is_pipelining_enabled("new")
+
+    def _file_on_host(self, content: str) -> str:
+        """The path of a file for whoever carries out the task, in the directory that is removed with it."""
+        shell = self._connection._shell
+        if shell.tmpdir is None:
+            self._make_tmp_path()
+        path: str = shell.join_path(shell.tmpdir, "task.json")
+        self._transfer_data(path, content)
+        self._fixup_perms2([shell.tmpdir, path], execute=False)
+        return path
+
+
+def _may_ask(parameters: Mapping[str, Any]) -> bool:
+    """Whether a task may go to the engine that its host has: not with a path, which a module would expand there, and
+    not where somebody wants to see the module."""
+    return bool(parameters["mode"] == "converge" and not C.DEFAULT_KEEP_REMOTE_FILES)
 
 
 def _accepted(arguments: Mapping[str, Any]) -> dict[str, Any]:

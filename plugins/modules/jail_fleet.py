@@ -139,8 +139,8 @@ notes:
     and C(delegate_to); with C(serial), what hosts of later batches get from earlier tasks is checked when their turn
     comes.
   - A host that has the engine of this very collection (M(hosting.jails.jail_engine)) carries the task out with that,
-    and is sent nothing but the task. Others are sent the engine each time, which takes a second or two more. So are
-    hosts where C(become) is used without C(pipelining), and tasks with C(async) or with a O(plan).
+    and is sent nothing but the task. Others are sent the engine each time, which takes a second or two more; so it is
+    for tasks with C(async) or with a O(plan).
   - With C(--diff) the result holds the documents of the jails that change, before and after.
 seealso:
   - module: hosting.jails.jail

@@ -34,9 +34,9 @@ def command_line(engine: str) -> str:
     return shlex.join([COMMAND, "fleet-task", "--engine", engine])
 
 
-def task_input(parameters: Mapping[str, Any], *, check: bool, with_diff: bool, log: bool) -> bytes:
+def task_input(parameters: Mapping[str, Any], *, check: bool, with_diff: bool, log: bool) -> str:
     """What jailctl reads; ``log`` says whether the host's log may tell of the task."""
-    return json.dumps({"parameters": parameters, "check": check, "diff": with_diff, "log": log}).encode()
+    return json.dumps({"parameters": parameters, "check": check, "diff": with_diff, "log": log})
 
 
 def read_result(engine: str, ended: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -44,7 +44,9 @@ def read_result(engine: str, ended: Mapping[str, Any]) -> dict[str, Any] | None:
 
     None where it was not begun: the host has no engine, or another one.
     """
-    _before, begun, answer = ended["stdout"].partition(f"engine {engine}\n")
+    # A terminal, which sudo may be given, ends lines otherwise.
+    said = ended["stdout"].replace("\r\n", "\n")
+    _before, begun, answer = said.partition(f"engine {engine}\n")
     if not begun:
         return None
     try:

@@ -88,13 +88,14 @@ def test_a_host_that_has_the_engine_is_sent_the_task_alone_and_answers_as_the_mo
     bad = [member("a", 1), member("d", rootfs={"source": {"template": "fleet-none"}})]
     check, make, refuse = task(*good, check=True), task(*good), task(*bad)
     # Where the module's interpreter is not there, it cannot have been the module.
-    turns = [
-        {**turn, "vars": {"ansible_python_interpreter": "/nowhere/python3"}} for turn in (check, make, make, refuse)
-    ]
-    foreseen, made, again, refused = playbooks.run(*turns)
+    nowhere = {"ansible_python_interpreter": "/nowhere/python3"}
+    turns = [{**turn, "vars": nowhere} for turn in (check, make, make, refuse)]
+    as_file = {**make, "become": True, "vars": {**nowhere, "ansible_pipelining": False}}
+    foreseen, made, again, refused, sent_as_file = playbooks.run(*turns, as_file)
     assert [row["changed"] for row in foreseen["jails"]] == [row["changed"] for row in made["jails"]] == [True] * 4
     assert foreseen["diff"] == made["diff"]
     assert [row["failed"] for row in made["jails"]] == [False, False, False, True]
+    assert sent_as_file["jails"] == again["jails"]
     # A job runs for itself, so that one always is the module.
     jobs = playbooks.run(*({**turn, "async": 120, "poll": 1} for turn in (make, refuse)))
     names = ("changed", "failed", "msg", "jails", "summary", "errors", "invocation")

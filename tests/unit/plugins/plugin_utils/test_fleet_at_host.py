@@ -19,6 +19,7 @@ def ended(stdout, status=0, stderr=""):
 def test_the_result_is_what_follows_the_word_that_the_task_is_begun():
     said = f"Welcome to this host\nengine {ENGINE}\n{json.dumps(RESULT)}\nGood bye\n"
     assert read_result(ENGINE, ended(said)) == RESULT
+    assert read_result(ENGINE, ended(said.replace("\n", "\r\n"))) == RESULT
 
 
 def test_a_host_decides_on_nothing_but_the_result():
