@@ -154,8 +154,18 @@ options:
         65536.'
       - The ids are chosen when the jail is defined, because its files belong to them. To say V(true) later, or nothing,
         leaves them as they are.
-      - V(false) is refused. Root in a jail without a user namespace would be the root of the host, whom no profile can
-        hold.
+      - V(false) is no user namespace at all, as jails were before there were any, for volumes whose files belong to
+        users of the host and for hosts that have switched user namespaces off. Root in such a jail is the root of the
+        host, and its users are the host's of the same number. A task that defines or changes one warns of that,
+        RV(report) says V(partial), and O(strict) refuses it.
+      - 'What holds such a root are capabilities, of which it keeps no other than C(CHOWN), C(DAC_OVERRIDE), C(FOWNER),
+        C(FSETID), C(KILL), C(SETGID), C(SETUID), C(SETPCAP), C(NET_BIND_SERVICE), C(SETFCAP), C(SYS_CHROOT),
+        C(IPC_LOCK) and C(IPC_OWNER), the filter of system calls (O(seccomp=default) or O(seccomp=strict)), devices,
+        mounts and the other namespaces. What a profile would bring besides is withheld; to ask for it by name, or for
+        O(profile=vps), the network mode C(host), and C(admin), is an error. So is a writable volume that users of the
+        host reach, and a host that lacks something of what would hold him.'
+      - Give no such jail to anybody who has a login on the host. Both together are root there, as the one hands the
+        other what is open.
       - A jail that never said otherwise has V(true).
     type: raw
   verify:
@@ -254,6 +264,12 @@ EXAMPLES = r"""
     jail: vps2
     profile: vps
     user_namespace: { base: 1048576, size: 131072 }
+
+- name: The users of the host, for a volume that has their files
+  hosting.jails.jail_caps:
+    jail: files1
+    profile: service
+    user_namespace: false
 
 - name: Back to the profile as it is
   hosting.jails.jail_caps:

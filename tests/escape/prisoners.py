@@ -87,6 +87,7 @@ class Outside:
 
     def __init__(self) -> None:
         self.token = f"escape-{os.urandom(4).hex()}"
+        # Only root gets into it: the volumes of jails without a user namespace have to be out of others' reach.
         self.directory = Path(tempfile.mkdtemp(prefix="jails-escape-"))
         self.volume, self.read_only = self.directory / "volume", self.directory / "read-only"
         self.host_file = Path("/") / f".{self.token}"
@@ -95,7 +96,6 @@ class Outside:
 
     def __enter__(self) -> Outside:
         self._stack.callback(shutil.rmtree, self.directory)
-        self.directory.chmod(0o755)
         for path in (self.volume, self.read_only):
             path.mkdir()
             path.chmod(0o777)

@@ -55,6 +55,10 @@ def test_root_in_a_jail_cannot_make_files_that_the_host_cannot_remove(any_jail: 
     any_jail.refuses("make_files_immutable")
 
 
+def test_root_in_a_jail_cannot_take_files_out_of_what_their_size_is_counted_for(any_jail: Prisoner) -> None:
+    any_jail.refuses("change_the_project_of_files")
+
+
 def test_a_read_only_volume_is_read_only_for_root_in_a_jail(any_jail: Prisoner) -> None:
     any_jail.refuses("write_to_what_is_read_only")
 

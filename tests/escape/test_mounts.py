@@ -98,6 +98,10 @@ def test_what_is_writable_in_proc_and_sys_of_a_system_jail_is_its_own(system: Pr
     system.refuses("find_anything_writable")
 
 
+def test_what_root_alone_reads_in_proc_and_sys_is_not_for_root_in_a_jail(any_jail: Prisoner) -> None:
+    any_jail.refuses("read_what_is_roots_alone")
+
+
 def test_root_in_a_jail_cannot_read_addresses_or_memory_of_the_kernel(any_jail: Prisoner) -> None:
     any_jail.refuses("read_addresses_of_the_kernel")
     any_jail.refuses("read_memory_of_the_kernel")

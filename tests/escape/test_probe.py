@@ -31,7 +31,8 @@ ON_THE_HOST = """
     see_processes_of_others signal_processes_of_others signal_groups_of_others trace_processes_of_others
     read_memory_of_others write_memory_of_others take_descriptors_of_others open_pidfds_of_others
     change_priority_of_others move_processors_of_others limit_processes_of_others grab_who_enters
-    find_the_host_in_proc share_namespaces_with_the_host share_the_network_with_the_host map_ids_of_the_host
+    find_the_host_in_proc share_namespaces_with_the_host share_users_with_the_host share_the_network_with_the_host
+    map_ids_of_the_host read_what_is_roots_alone
     take_unmapped_ids signal_own_processes trace_own_processes read_memory_of_own_processes
     climb_up chroot_and_climb_up change_the_root read_files_of_others find_the_engine open_by_handle
     redirect_the_overlay make_files_immutable write_to_what_is_read_only give_files_away read_files_of_any_user
@@ -71,6 +72,7 @@ def _bait(outside: Outside) -> Iterator[dict[str, Any]]:
             "planted_nodes": [str(outside.volume / "zero")],
             "devices": [],
             "masks": [],
+            "own_files": [],
             "own_addresses": [],
             "foreign_addresses": ["127.0.0.1"],
         }

@@ -52,6 +52,7 @@ def test_no_process_in_a_jail_leads_to_the_hosts_root(any_jail: Prisoner) -> Non
 
 def test_a_jail_shares_no_namespace_with_the_host(any_jail: Prisoner) -> None:
     any_jail.refuses("share_namespaces_with_the_host")
+    any_jail.refuses("share_users_with_the_host")
     any_jail.refuses("share_the_network_with_the_host")
     any_jail.refuses("enter_namespaces_of_others")
 

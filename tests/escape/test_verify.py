@@ -30,7 +30,20 @@ _JAILS: dict[str, dict[str, Any]] = {
         "ip": {"mode": "shared", "interface": LINK, "addresses": ["10.21.9.14"]},
     },
     "secure": {"caps": {"profile": "secure"}, "ip": {"mode": "host"}},
+    "freebsd-on-host": {
+        "caps": {"profile": "freebsd", "user_namespace": False, "no_new_privileges": False},
+        "ip": {"mode": "shared", "interface": LINK, "addresses": ["10.21.9.16"]},
+    },
     "vps": {"init": "system", "ip": {"mode": "vnet", "admin": True, "addresses": ["10.21.8.13"]}},
+}
+# Likewise without a user namespace.
+_MORE_JAILS: dict[str, dict[str, Any]] = {
+    "none-on-host": {"caps": {"profile": "none", "user_namespace": False}, "ip": {"mode": "none"}},
+    "service-on-host": {
+        "caps": {"profile": "service", "user_namespace": False},
+        "ip": {"mode": "vnet", "addresses": ["10.21.8.15"]},
+    },
+    "secure-on-host": {"caps": {"profile": "secure", "seccomp": "strict", "user_namespace": False}},
 }
 # What there is nothing to try for, by the kind of jail and of machine.
 _SKIPPED = {
@@ -69,9 +82,11 @@ def _on_the_host() -> list[str]:
     return sorted(entry for entry in found if "verify-" in entry or entry.lstrip()[:1].isdigit())
 
 
-@pytest.mark.parametrize("profile", _JAILS)
+@pytest.mark.parametrize(
+    "profile", [*_JAILS, *(pytest.param(name, marks=pytest.mark.thorough) for name in _MORE_JAILS)]
+)
 def test_a_jail_of_each_profile_and_network_keeps_to_its_document(outside: Outside, link: str, profile: str) -> None:
-    with outside.prisoner(f"verify-{profile}", **_JAILS[profile]) as jail:
+    with outside.prisoner(f"verify-{profile}", **{**_JAILS, **_MORE_JAILS}[profile]) as jail:
         before = _on_the_host()
         inside, processes = jail.script("ls -A / /dev/shm"), jails.processes_of(jail.name)
         status, findings = _verify(jail)

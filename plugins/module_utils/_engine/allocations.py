@@ -51,8 +51,9 @@ def claim_all(documents: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Al
 
 def refuse_unusable(name: str, document: Mapping[str, Any]) -> None:
     """DocumentError for a document that asks for ids that the jail cannot have. Claims nothing."""
-    if range_of(document):
-        _allocate({name: document}, _read(name))
+    allocations = _read(name)
+    if range_of(document) or name in allocations:
+        _allocate({name: document}, allocations)
 
 
 def _allocate(
@@ -60,10 +61,11 @@ def _allocate(
 ) -> dict[str, Allocation]:
     fixed = {name: asked for name, document in documents.items() for asked in [range_of(document or {})] if asked}
     claimed = allocate_all(documents, allocations, reserved=_reserved(users=bool(fixed)), fixed=fixed)
-    if fixed:
+    unsure = {name for name, document in documents.items() if document and not claimed[name].ids.size}
+    if fixed or unsure:
         from .._model.fixed_ids import refuse_other_ids
 
-        for name in fixed:
+        for name in sorted(unsure.union(fixed)):
             refuse_other_ids(claimed[name], documents[name] or {})
     return claimed
 
@@ -115,12 +117,14 @@ def _fields(paths: Sequence[str], *positions: int) -> Iterator[list[str]]:
 
 
 def ensure_user_namespace(allocation: Allocation) -> bool:
-    """Make and pin the user namespace of a jail, if it is not there since this boot; whether that was needed."""
+    """Make and pin the user namespace of a jail, if it has one that is not there since this boot; whether it did."""
     path = places.namespace(allocation.jail, "user")
     if namespaces.is_pinned(path):
         return False
     store.prepare_directories()
     files.make_directory(os.path.dirname(path))
+    if not allocation.ids.size:
+        return False
     fd = namespaces.new_user_namespace(base=allocation.uid_base, size=allocation.ids.size)
     try:
         namespaces.pin(fd, path)

@@ -13,13 +13,16 @@ from .._kernel import capabilities, landlock, processes, seccomp
 from .._kernel.credentials import become
 from .finding import Finding
 
+# What the engine needs in a jail without a user namespace, until it has put itself under the ceiling.
+_TO_ENTER = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "SYS_ADMIN")
+
 
 class Ceiling(NamedTuple):
     """What no process of a jail can rise above, ready to be imposed.
 
     ``bounding`` are capability numbers: root's permitted and effective sets after exec as well. ``seccomp`` is an array
     of struct sock_filter, empty for no filter. ``scoped``: the jail is on the host's network stack, whose abstract
-    sockets it must not reach.
+    sockets it must not reach. ``on_host``: it has no user namespace, its root is the host's.
     """
 
     bounding: frozenset[int]
@@ -28,6 +31,7 @@ class Ceiling(NamedTuple):
     seccomp: bytes
     report: tuple[Finding, ...]
     scoped: bool = False
+    on_host: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, for the start that comes long after the definition."""
@@ -37,6 +41,7 @@ class Ceiling(NamedTuple):
             "securebits": self.securebits,
             "seccomp": b64encode(self.seccomp).decode("ascii"),
             "scoped": self.scoped,
+            "on_host": self.on_host,
             "report": [{"item": line.item, "verdict": line.verdict, "why": line.why} for line in self.report],
         }
 
@@ -50,13 +55,25 @@ class Ceiling(NamedTuple):
             seccomp=b64decode(value["seccomp"], validate=True),
             report=tuple(Finding(**line) for line in value["report"]),
             scoped=bool(value.get("scoped")),
+            on_host=bool(value.get("on_host")),
         )
+
+
+def step_down(ceiling: Ceiling) -> None:
+    """Give up, before the first file of a jail on the host's ids is looked at, what neither we nor its root need there.
+
+    It is what joining a user namespace does elsewhere: no power over the host is left to be led astray.
+    """
+    kept = ceiling.bounding.union(map(capabilities.number_of, _TO_ENTER))
+    held = capabilities.own_permitted() & kept
+    capabilities.set_capabilities(permitted=held, effective=held)
 
 
 def impose(ceiling: Ceiling, *, uid: int, gid: int, groups: Sequence[int]) -> None:
     """Put ourselves under the ceiling and become the user, right before exec; the same for a start and for an entry.
 
-    We must be in the jail's namespaces and hold every capability in its user namespace. Afterwards the process is
+    We must be in the jail's namespaces and hold every capability in its user namespace, or, where it has none, those
+    that step_down() leaves. Afterwards the process is
     undumpable again, but without parent death signal: a change of credentials clears it. Raises KernelError.
     """
     if ceiling.scoped:

@@ -13,6 +13,7 @@ from .._model.addresses import leaves_choice
 from .._model.diff import diff
 from .._model.document import redacted
 from .._model.planner import Wanted, plan
+from .._model.profiles import has_user_namespace
 from . import live, needs, places, report, store
 
 
@@ -92,11 +93,12 @@ def _result(planned: Plan, before: list[str], *, check: bool) -> dict[str, Any]:
 
 
 def _warnings(planned: Plan) -> list[str]:
-    if not planned.changed or (planned.after or {}).get("ip", {}).get("mode") != "shared":
+    after = planned.after if planned.changed else None
+    if not after or (after.get("ip", {}).get("mode") != "shared" and has_user_namespace(after)):
         return []
-    from . import shadowing
+    from . import host_root, shadowing
 
-    return shadowing.warnings([planned])
+    return [*host_root.warnings([planned]), *shadowing.warnings([planned])]
 
 
 def _jail(planned: Plan, *, check: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from .._model.document import effective
 from . import allocations, devices, places, status, store
 from .errors import EngineError
 from .launch.nodes import clone_nodes
+from .launch.tree import make_node
 
 _SECONDS = 10
 _REMEDY = "remove that in the jail, or restart it (state: restarted), which makes its /dev anew"
@@ -63,8 +64,11 @@ def _mount_nodes(jail: str, wanted: Sequence[Device], unwanted: Sequence[str]) -
     change = NodeChange(jail, state.pid, wanted, unwanted, allocation.uid_base)
     with files.closing(pidfd.open_pidfd(state.pid)) as init:
         try:
-            processes.run_in_child(lambda: _change_nodes(change, init))
-        except KernelError as error:
+            if allocation.ids.size:
+                processes.run_in_child(lambda: _change_nodes(change, init))
+            else:
+                _make_nodes_anew(change)
+        except (KernelError, OSError) as error:
             raise EngineError(jail, str(error), path="caps.devices", remedy=_REMEDY) from error
 
 
@@ -106,6 +110,31 @@ def _change_nodes(change: NodeChange, init: int) -> bytes:
     return b""
 
 
+def _make_nodes_anew(change: NodeChange) -> None:
+    """For a jail on the host's ids, from outside: nobody with power over the host goes where its root has prepared.
+
+    Nobody in there mounts; no link leads out of its /dev, as that is where every path begins.
+    """
+    with files.closing(os.open(f"/proc/{change.init}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
+        missing = _missing(change)
+        with files.closing(_open_directory(root, "dev")) as dev:
+            for path in change.unwanted:
+                place, name = os.path.split(path[len("/dev/") :])
+                with contextlib.suppress(KernelError), files.closing(_open_directory(dev, place)) as parent:
+                    if _is_device(name, parent):
+                        os.unlink(name, dir_fd=parent)
+            for device in missing:
+                place, name = os.path.split(device.path[len("/dev/") :])
+                with files.closing(paths.make_directory(dev, place or ".")) as parent:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=parent)
+                    make_node(parent, name, device, owner=change.owner)
+
+
+def _open_directory(directory: int, path: str) -> int:
+    return paths.open_beneath(directory, path or ".", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+
+
 def _missing(change: NodeChange) -> list[Device]:
     with files.closing(os.open(f"/proc/{change.init}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
         return [device for device in change.wanted if not _is_there(root, device)]
@@ -121,10 +150,10 @@ def _is_there(root: int, device: Device) -> bool:
     return (found.st_mode, found.st_rdev) == (kind | device.mode, os.makedev(device.major, device.minor))
 
 
-def _is_device(path: str) -> bool:
+def _is_device(path: str, directory: int | None = None) -> bool:
     """What the jail has put in the place of a node is its own."""
     try:
-        mode = os.lstat(path).st_mode
+        mode = os.stat(path, dir_fd=directory, follow_symlinks=False).st_mode
     except OSError:
         return False
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)

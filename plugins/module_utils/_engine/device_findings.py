@@ -46,6 +46,11 @@ def _worth_of_list() -> Finding:
     return Finding("devices", PARTIAL, _BY_MOUNTS)
 
 
+def can_hold() -> bool:
+    """Whether this host can hold a jail to its devices at all."""
+    return takes_programs() or _has_controller()
+
+
 def _has_controller() -> bool:
     try:
         return bool(status.hierarchies().devices)

@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from .._kernel import descriptors, files, namespaces, pidfd, processes, terminals
+from .._kernel import descriptors, files, mounts, namespaces, pidfd, processes, terminals
 from .._kernel.credentials import become
 from .._kernel.errors import KernelError
 from . import places, status, store
-from .ceiling import Ceiling, impose
+from .ceiling import Ceiling, impose, step_down
 from .errors import EngineError
 from .launch import accounts, control, programs
 from .launch.control import Child
@@ -80,7 +80,7 @@ def run_in(target: Target, entry: Entry) -> int:
         ours, theirs = descriptors.channel() if entry.terminal else os.pipe()
         stack.callback(os.close, ours)
         stack.callback(relay.close)
-        streams = [] if entry.terminal else _streams(relay)
+        streams = [] if entry.terminal else _streams(relay, shares=not target.ceiling.on_host)
         helper = os.fork()
         if helper == 0:
             _enter(target, entry, Child(theirs), streams)
@@ -110,7 +110,7 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
     reader, writer = os.pipe()
     os.close(writer)
     ours, theirs = os.pipe()
-    sink = os.open(os.devnull, os.O_WRONLY)
+    sink = _sink(on_host=target.ceiling.on_host)
     helper = os.fork()
     if helper == 0:
         _enter(target, entry, Child(theirs), [reader, sink, sink])
@@ -122,6 +122,15 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
         if not pidfd.wait(done, deadline - time.monotonic()):
             pidfd.send_signal(done, signal.SIGKILL)
     return _status_of(helper)
+
+
+def _sink(*, on_host: bool) -> int:
+    """The host's null device, on a mount on which its owner changes nothing where that is the jail's root."""
+    if not on_host:
+        return os.open(os.devnull, os.O_WRONLY)
+    with files.closing(mounts.clone_tree(mounts.AT_FDCWD, os.devnull)) as clone:
+        mounts.set_attributes(clone, mounts.ATTR_RDONLY)
+        return os.open(f"/proc/self/fd/{clone}", os.O_WRONLY)
 
 
 def _status_of(process: int) -> int:
@@ -183,16 +192,19 @@ def _ceiling(name: str) -> Ceiling:
         raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
 
 
-def _streams(relay: Relay) -> list[int]:
-    """What the command gets as streams 0, 1 and 2: ours where they are pipes, else pipes that we relay."""
+def _streams(relay: Relay, *, shares: bool) -> list[int]:
+    """What the command gets as streams 0, 1 and 2: ours where they are pipes, else pipes that we relay.
+
+    Who does not share ours is the host's root: he would open a pipe again by its other end, and change what has a name.
+    """
     streams = [0]
-    if not may_be_inherited(0):
+    if not (shares and may_be_inherited(0)):
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         relay.carry_in(0, writer, closes=writer)
         streams = [reader]
     for fd in (1, 2):
-        if may_be_inherited(fd):
+        if shares and may_be_inherited(fd):
             streams.append(fd)
             continue
         reader, writer = os.pipe()
@@ -305,8 +317,12 @@ def join(target: Target, keep: set[int]) -> None:
     with contextlib.suppress(KernelError):
         # Kernels before 5.6 have no time namespaces.
         namespaces.setns(target.pidfd, namespaces.NEWTIME)
-    namespaces.setns(target.pidfd, _ALL_NAMESPACES)
+    on_host = target.ceiling.on_host
+    # Nobody joins the user namespace that he is in (setns(2)).
+    namespaces.setns(target.pidfd, _ALL_NAMESPACES & ~namespaces.NEWUSER if on_host else _ALL_NAMESPACES)
     os.close(target.pidfd)
+    if on_host:
+        step_down(target.ceiling)
     become(uid=0, gid=0, groups=[])
     processes.set_undumpable()
     processes.set_parent_death_signal(signal.SIGKILL)
@@ -348,7 +364,7 @@ def _run_command(target: Target, entry: Entry, child: Child, streams: list[int])
         impose(target.ceiling, uid=account.uid, gid=account.gid, groups=account.groups)
         processes.set_parent_death_signal(signal.SIGKILL)
         child.leave_if_alone()
-        programs.execute(command, environment)
+        programs.execute(command, environment, on_host=target.ceiling.on_host)
     except Exception as error:
         child.fail(error)
     finally:

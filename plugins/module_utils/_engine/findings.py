@@ -47,7 +47,8 @@ def _examine(privileges: Privileges, host: Host) -> Iterator[Finding]:
         # The bounding set of a new user namespace is full, whatever that of its maker is (user_namespaces(7)).
         why = "unless a filter forbids it, a process may make a user namespace and hold every capability in that"
         yield Finding("capabilities", PARTIAL, why)
-    yield from _examine_limited(privileges, network=network)
+    if privileges.user_namespace:
+        yield from _examine_limited(privileges, network=network)
     yield from _examine_network(privileges, network=network)
     yield from _examine_permissions(privileges, host, filtered=filtered)
     for name in privileges.securebits:
@@ -82,7 +83,8 @@ def _examine_network(privileges: Privileges, *, network: str) -> Iterator[Findin
         if low_ports and network == "host":
             yield Finding("capability NET_BIND_SERVICE", UNAVAILABLE, _NOT_OWNED)
         return
-    owned = privileges.profile == "vps" or privileges.capabilities & NETWORK_CAPABILITIES
+    counts = privileges.profile == "vps" or not privileges.user_namespace
+    owned = counts or privileges.capabilities & NETWORK_CAPABILITIES
     if not low_ports and not owned and "reserved_ports" not in privileges.refused:
         why = "in the jail's own network ports below 1024 need no capability; allow noreserved_ports refuses them"
         yield Finding("capability NET_BIND_SERVICE", PARTIAL, why)

@@ -80,16 +80,22 @@ def _drift(pid: int, standing: Standing, *, policy: Policy, jail: Standing) -> I
         yield "is under no filter of system calls"
     if policy.ceiling.no_new_privileges and not standing.no_new_privileges:
         yield "may gain privileges by exec"
-    foreign = [kind for kind in standing.namespaces if _is_foreign(pid, kind, standing, jail)]
+    on_host = policy.ceiling.on_host
+    foreign = [kind for kind in standing.namespaces if _is_foreign(pid, kind, standing, jail, on_host=on_host)]
     if foreign:
         yield f"is in namespaces that are not the jail's: {', '.join(foreign)}"
 
 
-def _is_foreign(pid: int, kind: str, standing: Standing, jail: Standing) -> bool:
-    """A namespace that a jail's root has made belongs to the jail, by way of the user namespace that owns it."""
+def _is_foreign(pid: int, kind: str, standing: Standing, jail: Standing, *, on_host: bool) -> bool:
+    """A namespace that a jail's root has made belongs to the jail, by way of the user namespace that owns it.
+
+    In a jail without one nobody makes any.
+    """
     home = jail.namespaces.get(kind)
     if home in (None, standing.namespaces[kind]):
         return False
+    if on_host:
+        return True
     return not belongs_to(pid, kind, jail.namespaces.get("user", 0))
 
 

@@ -20,7 +20,7 @@ from .._model.document import effective
 from .._model.learned import section_for
 from .._model.permissions import PERMISSIONS
 from .._model.planner import Wanted
-from .._model.profiles import owns_network, privileges_of
+from .._model.profiles import has_user_namespace, owns_network, privileges_of
 from . import allocations, places, status, store, trial
 from .converge import converge
 from .errors import EngineError
@@ -52,6 +52,9 @@ def learn(lesson: Lesson, say: Callable[[str], None]) -> Learned:
     document = store.read_document(name)
     if document is None:
         raise EngineError(name, "there is no such jail on this host", remedy="jailctl list")
+    if not has_user_namespace(document):
+        why = "without a user namespace its processes cannot be told from the host's by their users"
+        raise EngineError(name, why, path="caps.user_namespace", remedy="learn from a jail of its kind that has one")
     with _stopped(name), store.lock(name):
         if status.is_alive(store.read_state(name)):
             raise EngineError(name, "somebody has started it meanwhile", remedy="do it again")

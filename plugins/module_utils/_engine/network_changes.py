@@ -253,7 +253,8 @@ def _no_bridge(want: Wanted) -> EngineError:
 
 
 def _set_parameters(want: Wanted) -> None:
-    for name, value in (_PARAMETERS if want.owns_its_stack else _HOST_OWNED_PARAMETERS).items():
+    counts = want.owns_its_stack or want.counts_capabilities
+    for name, value in (_PARAMETERS if counts else _HOST_OWNED_PARAMETERS).items():
         if sysctls.read(name) is not None:
             sysctls.write(name, value)
 

@@ -29,7 +29,7 @@ from .._kernel.rtnetlink import (
     TokenBucket,
 )
 from .._model.allocation import Allocation
-from .._model.profiles import owns_network
+from .._model.profiles import has_user_namespace, owns_network
 from .._model.rates import parse_rate
 from . import places
 
@@ -64,6 +64,7 @@ class Wanted:
 
     ``ingress`` and ``egress`` are bits a second that the jail may receive and send, 0 for as fast as it can. The host
     routes to the jail unless it is plugged into a ``bridge`` or has a macvlan of a ``parent``, both by their names.
+    ``counts_capabilities``: those of its root count there although the host owns it, as he is the host's.
     """
 
     jail: str
@@ -78,6 +79,7 @@ class Wanted:
     egress: int = 0
     bridge: str = ""
     parent: str = ""
+    counts_capabilities: bool = False
 
     @property
     def routed(self) -> bool:
@@ -136,15 +138,16 @@ def wanted(document: Mapping[str, Any], index: int) -> Wanted:
     """Read an effective document of a jail that does not share the host's addresses (see ``shared_network``)."""
     jail, ip = document["name"], document["ip"]
     mode, allocation = ip["mode"], Allocation(jail, index)
-    owns_its_stack = owns_network(document)
+    link, owns, counts = allocation.interface, owns_network(document), not has_user_namespace(document)
     if mode in ("none", "host"):
-        return Wanted(jail=jail, link=allocation.interface, mode=mode, owns_its_stack=owns_its_stack)
+        return Wanted(jail=jail, link=link, mode=mode, owns_its_stack=owns, counts_capabilities=counts)
     addresses = tuple(canonical_prefix(address) for address in ip["addresses"])
     return Wanted(
         jail=jail,
-        link=allocation.interface,
+        link=link,
         mode=mode,
-        owns_its_stack=owns_its_stack,
+        owns_its_stack=owns,
+        counts_capabilities=counts,
         addresses=addresses,
         routes=_routes(_ways_out(addresses, ip), ip["routes"]),
         bridge=ip.get("bridge") or "",

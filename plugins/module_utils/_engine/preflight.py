@@ -11,7 +11,7 @@ from typing import Any
 
 from .._model.actions import Action, Plan
 from .._model.document import effective
-from .._model.profiles import SECCOMP
+from .._model.profiles import SECCOMP, has_user_namespace
 from . import allocations, firewall, limits, network, status
 from .errors import EngineError
 from .host_facts import NOTHING_KNOWN, HostFacts
@@ -42,6 +42,7 @@ def _document(action: Action, _unused: HostFacts) -> None:
         privileges.refuse_bad_profile(document)
         truth.refuse_weaker(document, report=truth.report_on(document))
     _refuse_missing_devices(document)
+    _refuse_unsafe_root(document)
     allocations.refuse_unusable(action.jail, document)
     limits.refuse_without_controllers(status.group(action.jail), document["limits"], jail=action.jail)
 
@@ -60,6 +61,13 @@ def _refuse_missing_devices(document: Mapping[str, Any]) -> None:
         from . import devices
 
         devices.resolve(document)
+
+
+def _refuse_unsafe_root(document: Mapping[str, Any]) -> None:
+    if not has_user_namespace(document):
+        from . import host_root
+
+        host_root.refuse_unsafe(document)
 
 
 def _rootfs(action: Action, _unused: HostFacts) -> None:

@@ -39,6 +39,7 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
         seccomp=program,
         report=report_on(document),
         scoped=shares_stack(document) and landlock.has_scopes(),
+        on_host=not privileges.user_namespace,
     )
 
 
@@ -69,6 +70,7 @@ def _our_verdicts(privileges: Privileges, *, shares_network: bool) -> dict[str, 
         refused=privileges.refused,
         strict=privileges.seccomp == "strict",
         shares_network=shares_network,
+        on_host=not privileges.user_namespace,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .._kernel import files, trees
+from .._kernel import files
 from .._kernel.errors import KernelError
 from . import places
 from .errors import EngineError
@@ -164,6 +164,8 @@ def remove_runtime(name: str) -> None:
     """Forget everything about a jail that belongs to this boot; its namespaces must have been let go before."""
     with contextlib.suppress(KernelError):
         files.remove_file(places.output(name))
+    from .._kernel import trees  # Most calls remove nothing.
+
     trees.remove_tree(places.runtime(name))
 
 

@@ -137,6 +137,11 @@ _NEW_TIME_NAMESPACE = 0x80  # in clone(2) these bits are part of the exit signal
 _TIOCSTI = 0x5412
 _TIOCLINUX = 0x541C
 _TIOCSETD = 0x5423
+# EPERM in a jail without a user namespace: by these a file leaves the project that its size is counted for, which the
+# kernel leaves to owners in the host's user namespace (fileattr_set_prepare in fs/file_attr.c).
+ON_HOST = frozenset({"file_setattr"})
+_FS_IOC_SETFLAGS = 0x40086602
+_FS_IOC_FSSETXATTR = 0x401C5820
 
 _AF_UNIX = 1
 _AF_INET = 2
@@ -173,13 +178,15 @@ def verdicts(
     refused: Collection[str] = (),
     strict: bool = False,
     shares_network: bool = False,
+    on_host: bool = False,
 ) -> dict[str, Verdict]:
     """The default filter of a jail that keeps these capabilities: a verdict for every system call that we know.
 
     An allow list in the spirit of Docker's default: what a capability would let root do is filtered as long as the
     capability is not kept, so that a bug in the kernel's own check is out of reach as well. ``allowed`` and ``refused``
     are permissions that a jail has or has not besides; ``strict`` takes away what ordinary services do without.
-    A jail that ``shares_network`` asks the host's stack about itself by netlink, and talks to nothing else there.
+    A jail that ``shares_network`` asks the host's stack about itself by netlink, and talks to nothing else there. One
+    that is ``on_host`` has no user namespace.
     """
     found: dict[str, Verdict] = dict.fromkeys(ALLOWED, ALLOW)
     found.update(dict.fromkeys(REFUSED, _EPERM))
@@ -195,11 +202,14 @@ def verdicts(
     )
     # Other families have no use for it, but would have their module loaded.
     found["socketpair"] = ArgumentTest(0, values=(_AF_UNIX,), then=ALLOW, otherwise=_EAFNOSUPPORT)
-    found["ioctl"] = ArgumentTest(1, values=(_TIOCSTI, _TIOCLINUX, _TIOCSETD), then=_EPERM, otherwise=ALLOW)
+    requests = (_TIOCSTI, _TIOCLINUX, _TIOCSETD, *((_FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR) if on_host else ()))
+    found["ioctl"] = ArgumentTest(1, values=requests, then=_EPERM, otherwise=ALLOW)
     # A debugger turns address space randomisation off; nobody else has a reason to.
     found["personality"] = (
         ALLOW if "SYS_PTRACE" in capabilities else ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)
     )
+    if on_host:
+        found.update(dict.fromkeys(ON_HOST, _EPERM))
     if strict:
         found.update(dict.fromkeys(STRICT, _EPERM))
         found["personality"] = ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._kernel import seccomp, sysctls
-from .._model.profiles import privileges_of
+from .._model.profiles import has_user_namespace, privileges_of
 from .errors import EngineError
 from .finding import Finding
 from .findings import ENFORCED, Host, examine
@@ -26,6 +26,10 @@ def report_on(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     network = (document.get("ip") or {}).get("mode") or "none"
     host = Host(network, seccomp.is_available(), raises_limits(), _first_open_port(network))
     found = (*examine(privileges_of(document), host), *_examine_devices(document))
+    if not has_user_namespace(document):
+        from . import host_root
+
+        found = (*host_root.examine(privileges_of(document)), *found)
     return (*found, *_examine_sharing(document, filtered=host.has_filters)) if shares_stack(document) else found
 
 

@@ -106,6 +106,15 @@ def set_capabilities(
     libc.call("capset", "own capabilities", "capset", header, data)
 
 
+def own_permitted() -> frozenset[int]:
+    """Our own permitted set by capget(2), wherever we are: /proc may be another pid namespace's."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
+    data = ctypes.create_string_buffer(24)
+    libc.call("capget", "own capabilities", "capget", header, data)
+    words = struct.unpack("=6I", data.raw)
+    return _members(words[1] | words[4] << 32)
+
+
 def clear_ambient() -> None:
     """Empty the ambient set, so that an exec of a user other than root starts without capabilities."""
     _prctl("clear the ambient set", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)

@@ -31,6 +31,9 @@ class IdRange(NamedTuple):
     size: int = RANGE
 
 
+IDS_OF_THE_HOST = IdRange(0, 0)  # of a jail without a user namespace, which has none of its own
+
+
 @dataclass(frozen=True)
 class Allocation:
     """What a jail has on its host that no other jail has: a number, and what is derived from that.
@@ -44,7 +47,7 @@ class Allocation:
 
     @property
     def ids(self) -> IdRange:
-        """Ids of the host that are the jail's."""
+        """Ids of the host that are the jail's, none where it has no user namespace."""
         return self.fixed or IdRange(FIRST_UID + self.index * RANGE)
 
     @property
@@ -69,8 +72,10 @@ class Allocation:
 
 
 def range_of(document: Mapping[str, Any]) -> IdRange | None:
-    """The ids that a document asks for, canonical or effective; None where any will do."""
+    """The ids that a document asks for, canonical or effective; None where any of a jail's own will do."""
     asked = (document.get("caps") or {}).get("user_namespace")
+    if asked is False:
+        return IDS_OF_THE_HOST
     return IdRange(asked["base"], asked["size"]) if isinstance(asked, Mapping) else None
 
 
@@ -135,6 +140,8 @@ def _allocation(name: str, entry: Any) -> Allocation:
     index = _whole(name, values.get("index"), FIRST_INDEX, LAST_INDEX)
     if "base" not in values:
         return Allocation(name, index)
+    if values["base"] == values.get("size") == 0:
+        return Allocation(name, index, IDS_OF_THE_HOST)
     base, size = (_whole(name, values.get(key), RANGE, END_OF_IDS) for key in IdRange._fields)
     return Allocation(name, index, IdRange(base, size))
 

@@ -19,6 +19,9 @@ _PATH = "caps.user_namespace"
 def refuse_other_ids(allocation: Allocation, document: Mapping[str, Any]) -> None:
     """DocumentError for a jail that has ids, and files that belong to them, but is to have others."""
     asked = range_of(document)
+    if not allocation.ids.size and asked != allocation.ids:
+        message = "the jail has no user namespace, and its files belong to the users of the host"
+        raise DocumentError(allocation.jail, _PATH, message, "say false, or remove the jail and define it anew")
     if asked and asked != allocation.ids:
         base, size = allocation.ids
         raise DocumentError(

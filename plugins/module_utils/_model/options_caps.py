@@ -124,7 +124,7 @@ CAPS = Record(
             "The ids of the host that the jail's users have. V(true) takes 65536 that nobody else has.",
             "A mapping fixes them: C(base) is the host's id of the jail's root, C(size) how many there are, 65536 by"
             " default. Both are multiples of 65536. They are chosen once, when the jail is defined.",
-            "V(false) is refused: root in such a jail would be the host's own.",
+            "V(false) is no user namespace at all, as VServer had none: root in the jail is the host's root.",
         ],
         effect=LIVE,
         default=True,

@@ -101,6 +101,7 @@ class Privileges(NamedTuple):
 
     ``capabilities`` are held, and those in ``confined`` only for the sake of a permission: no system call is opened for
     them but those of the permission. ``allowed`` and ``refused`` are names of permissions, by profile or by word.
+    ``withheld`` are capabilities and permissions of the profile that a jail without a user namespace cannot have.
     """
 
     profile: str
@@ -111,6 +112,8 @@ class Privileges(NamedTuple):
     allowed: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     securebits: tuple[str, ...] = ()
+    user_namespace: bool = True
+    withheld: frozenset[str] = frozenset()
 
 
 def privileges_of(document: Mapping[str, Any]) -> Privileges:
@@ -120,10 +123,13 @@ def privileges_of(document: Mapping[str, Any]) -> Privileges:
         jail=str(document.get("name", "")),
         system=document.get("init") == "system",
         administers=bool((document.get("ip") or {}).get("admin")),
+        network=(document.get("ip") or {}).get("mode") or "none",
     )
 
 
-def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool, administers: bool = False) -> Privileges:
+def resolve_privileges(
+    caps: Mapping[str, Any], *, jail: str, system: bool, administers: bool = False, network: str = "none"
+) -> Privileges:
     """Fill in the ``caps`` part of a document and do the sum: profile + keep + allow - drop.
 
     ``system`` says whether the jail boots its own init (``init: system``): such a jail gets the profile ``vps`` where
@@ -137,13 +143,6 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool, admi
         raise DocumentError(
             jail, "caps.profile", f"a jail with init: system cannot boot under the profile {profile}", "use vps"
         )
-    if caps.get("user_namespace") is False:
-        raise DocumentError(
-            jail,
-            "caps.user_namespace",
-            "root in a jail without a user namespace would be the host's root, whom no profile can hold",
-            "leave it out, or fix its ids: {base: 1048576, size: 65536}",
-        )
     seccomp = _filter(caps.get("seccomp") or "default", jail=jail)
     said = spread(caps.get("allow") or {})
     dropped = frozenset(canonical_capability(name) for name in caps.get("drop") or ())
@@ -154,6 +153,13 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool, admi
     _refuse_contradictions(caps, said, seccomp=seccomp, jail=jail)
     refused = frozenset(name for name, given in permissions.items() if not given)
     allowed = frozenset(name for name, given in permissions.items() if given)
+    withheld: frozenset[str] = frozenset()
+    if caps.get("user_namespace") is False:
+        from . import host_root
+
+        host_root.refuse(caps, jail, profile=profile, seccomp=seccomp, administers=administers, network=network)
+        withheld = host_root.beyond(open_to_all | allowed)
+        open_to_all, allowed = open_to_all - withheld, allowed - withheld
     brought = _union(PERMISSIONS[name].capabilities for name in allowed)
     taken = _union(taken_with(name) for name in refused)
     rootless = "suser" in refused
@@ -168,7 +174,14 @@ def resolve_privileges(caps: Mapping[str, Any], *, jail: str, system: bool, admi
         # sudo, su and ping of a whole distribution need their set-user-id bits and file capabilities.
         no_new_privileges=profile != "vps" if no_new_privileges is None else bool(no_new_privileges),
         seccomp=seccomp,
+        user_namespace=caps.get("user_namespace") is not False,
+        withheld=withheld,
     )
+
+
+def has_user_namespace(document: Mapping[str, Any]) -> bool:
+    """Whether the users of a jail are its own; without, its root is the host's."""
+    return (document.get("caps") or {}).get("user_namespace") is not False
 
 
 def _filter(asked: Any, *, jail: str) -> str:
@@ -215,7 +228,8 @@ def owns_network(document: Mapping[str, Any]) -> bool:
     if document["caps"]["profile"] == "vps" or document.get("ip", {}).get("admin"):
         return True
     privileges = privileges_of(document)
-    return "reserved_ports" in privileges.refused or bool(privileges.capabilities & NETWORK_CAPABILITIES)
+    capable = bool(privileges.capabilities & NETWORK_CAPABILITIES)
+    return capable or (privileges.user_namespace and "reserved_ports" in privileges.refused)
 
 
 def canonical_capability(name: str) -> str:

@@ -93,8 +93,3 @@ def test_a_jail_that_has_files_cannot_have_other_ids() -> None:
                 it.converge(part="caps", caps={"user_namespace": FIXED}, check=check)
             assert f"the jail has the ids from {base} to {base + 65535}, and so have its files" in str(refused.value)
         assert "caps" not in it.describe("document")["document"]
-
-
-def test_a_jail_without_a_user_namespace_is_refused() -> None:
-    complaint = refusal(caps={"user_namespace": False})
-    assert "caps.user_namespace: root in a jail without a user namespace would be the host's root" in complaint

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..._model.actions import Plan
 from ..._model.diff import diff
+from ..._model.profiles import has_user_namespace
 from .. import status
 from .failures import EXPECTED
 from .jobs import Job
@@ -46,11 +47,12 @@ def result_of(planned: Planned, *, foreseen: bool, with_diff: bool, verbose: boo
 
 
 def _warnings(plans: Sequence[Plan]) -> list[str]:
-    if all((plan.after or {}).get("ip", {}).get("mode") != "shared" for plan in plans):
+    documents = [plan.after for plan in plans if plan.after]
+    if all(one.get("ip", {}).get("mode") != "shared" and has_user_namespace(one) for one in documents):
         return []
-    from .. import shadowing
+    from .. import host_root, shadowing
 
-    return shadowing.warnings(plans)
+    return [*host_root.warnings(plans), *shadowing.warnings(plans)]
 
 
 def _changed(job: Job) -> bool:

@@ -14,10 +14,12 @@ from typing import Any
 from ..._kernel import files
 from ..._model.allocation import RANGE, Allocation
 from ..._model.permissions import spread
+from ..._model.profiles import has_user_namespace
 from .. import devices, places, privileges, truth
 from ..ceiling import Ceiling
 from ..errors import EngineError
 from ..resolver import resolver_files
+from ..rootfs import directories
 from ..rootfs.roots import overlay_layers
 from .reaper import find_reaper
 from .recipe import Mount, Recipe
@@ -32,6 +34,8 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
     that this engine cannot give.
     """
     name = document["name"]
+    if not (allocation.ids.size and has_user_namespace(document)):
+        _refuse_root_of_the_host(document, allocation)
     system = document["caps"]["profile"] == "vps"
     ceiling = _ceiling(document)
     truth.refuse_weaker(document, report=ceiling.report)
@@ -39,7 +43,7 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
         name=name,
         hostname=document["hostname"],
         layers=overlay_layers(name),
-        user_namespace=places.namespace(name, "user"),
+        user_namespace=places.namespace(name, "user") if allocation.ids.size else "",
         network="" if document["ip"]["mode"] in ("host", "shared") else places.namespace(name, "net"),
         cgroup=places.cgroup(name),
         id_base=allocation.uid_base,
@@ -59,6 +63,16 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
         files=resolver_files(document),
         syslog=places.syslog(name) if document["syslog"] else "",
     )
+
+
+def _refuse_root_of_the_host(document: Mapping[str, Any], allocation: Allocation) -> None:
+    """A document that somebody has changed by hand must not give such a jail what only others may have."""
+    from ..._model.fixed_ids import refuse_other_ids
+    from ..host_root import refuse_reachable, refuse_unsafe
+
+    refuse_other_ids(allocation, document)
+    refuse_unsafe(document)
+    refuse_reachable(document["name"], directories.root(document["name"]))
 
 
 def _init(document: Mapping[str, Any]) -> str:
@@ -104,8 +118,14 @@ def _sysctls(asked: Mapping[str, str], *, id_base: int) -> dict[str, str]:
 
 
 def _rlimits(document: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """The kernel asks for IPC_LOCK in the host's user namespace: a jail that may lock memory needs the limit lifted."""
+    """The kernel asks for IPC_LOCK in the host's user namespace: a jail that may lock memory needs the limit lifted.
+
+    The host's handler of crashes would take a process of its own root for one that it can look after: the limit of one
+    byte is what keeps a pipe from being fed (do_coredump in fs/coredump.c).
+    """
     asked = {limit: _rlimit(value) for limit, value in document["rlimits"].items()}
+    if not has_user_namespace(document):
+        asked.setdefault("core", (1, 1))
     if spread(document["caps"].get("allow") or {}).get("mlock"):
         most = resource.RLIM_INFINITY if truth.raises_limits() else resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
         asked.setdefault("memlock", (most, most))

@@ -9,14 +9,14 @@ import os
 import signal
 
 from ..._kernel import mounts, namespaces, paths, processes
-from ..ceiling import impose
+from ..ceiling import impose, step_down
 from ..errors import blaming
 from . import accounts, distribution, programs, reaper
 from .programs import PATH
 from .recipe import Recipe
 from .root import attach_mounts, cover_paths
 from .start import Start
-from .tree import Tree
+from .tree import MASKED_ON_HOST, SYS_ON_HOST, Tree
 
 _FAILED = 70
 
@@ -29,7 +29,7 @@ def run(start: Start, root: int, nodes: dict[str, int], *, released: int = -1) -
     """
     try:
         processes.set_parent_death_signal(signal.SIGKILL)
-        reaper_fd = _open_reaper(start.recipe.init)
+        reaper_fd = _open_reaper(start.recipe)
         _leave_host(start, root, nodes)
         processes.join_new_keyring()
         _write_files(start.recipe)
@@ -54,15 +54,23 @@ def run(start: Start, root: int, nodes: dict[str, int], *, released: int = -1) -
         os._exit(_FAILED)
 
 
-def _open_reaper(path: str) -> int:
-    return os.open(path, os.O_PATH | os.O_CLOEXEC) if path.startswith("/") else -1
+def _open_reaper(recipe: Recipe) -> int:
+    """Read-only for a jail whose root owns the file: /proc/1/exe leads to it (CVE-2019-5736)."""
+    if not recipe.init.startswith("/"):
+        return -1
+    if recipe.user_namespace:
+        return os.open(recipe.init, os.O_PATH | os.O_CLOEXEC)
+    clone = mounts.clone_tree(mounts.AT_FDCWD, recipe.init)
+    mounts.set_attributes(clone, mounts.ATTR_RDONLY | mounts.ATTR_NOSUID | mounts.ATTR_NODEV)
+    return clone
 
 
 def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
     """Build the mount tree and leave the host's root directory behind.
 
     In the app order all mounts are made by the host's root, and become locked when the jail's user namespace gets a
-    mount namespace of its own; in the system order we are in that user namespace already.
+    mount namespace of its own; in the system order we are in that user namespace already. Where there is none, it is
+    for the want of CAP_SYS_ADMIN that nobody in the jail undoes them.
     """
     if start.recipe.system:
         _build_system_tree(nodes, owns_network=bool(start.recipe.network), logs=bool(start.recipe.syslog))
@@ -71,6 +79,9 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
     _build_app_tree(root, start.recipe)
     os.fchdir(root)
     mounts.pivot_root_here()
+    if start.recipe.ceiling.on_host:
+        step_down(start.recipe.ceiling)
+        return
     namespaces.become_root_of(start.user_namespace)
     processes.set_parent_death_signal(signal.SIGKILL)
     # The host name with them: whoever is allowed to change it needs the owner of its namespace.
@@ -79,8 +90,13 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
 
 def _build_app_tree(root: int, recipe: Recipe) -> None:
     tree = Tree(root, id_base=recipe.id_base)
-    tree.proc()
-    tree.sys()
+    on_host = recipe.ceiling.on_host
+    # Its files believe the host's root, whatever capabilities he has not.
+    tree.proc(read_only=on_host)
+    if on_host:
+        tree.parts_of_sys(SYS_ON_HOST)
+    else:
+        tree.sys()
     tree.control_groups(read_only=True)
     tree.device_directory(logs=bool(recipe.syslog))
     tree.make_devices(recipe.devices)
@@ -91,6 +107,8 @@ def _build_app_tree(root: int, recipe: Recipe) -> None:
     tree.message_queues()
     null = paths.open_beneath(root, "dev/null", os.O_PATH)
     tree.hide_kernel(null)
+    if on_host:
+        tree.mask(MASKED_ON_HOST, null)
     attach_mounts(tree, recipe)
     cover_paths(tree, recipe, null)
     os.close(null)
@@ -169,6 +187,6 @@ def _execute(start: Start, reaper_fd: int, command: list[str], environment: dict
         os.execve(reaper_fd, reaper.arguments(start.recipe.init, command), environment)
     if start.recipe.init == "builtin":
         os.close(start.child.fd)
-        reaper.run_builtin(command, environment)
+        reaper.run_builtin(command, environment, on_host=start.recipe.ceiling.on_host)
     with blaming("command[0]"):
-        programs.execute(command, environment)
+        programs.execute(command, environment, on_host=start.recipe.ceiling.on_host)

@@ -51,7 +51,7 @@ class Launch:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # In the system order a pid namespace of the jail's own user namespace is wanted: the child makes it.
         own_pids = contextlib.nullcontext() if recipe.system else namespaces.new_pid_namespace_for_children()
-        with theirs, files.closing(namespaces.open_pin(recipe.user_namespace)) as user_namespace, own_pids:
+        with theirs, _user_namespace(recipe) as user_namespace, own_pids:
             self._child = os.fork()
             if self._child == 0:
                 setup.run(Start(recipe, Child(theirs.detach()), output, user_namespace))
@@ -101,6 +101,12 @@ class Launch:
         self.fd = self._pidfd = -1
         if not self._released or self._child != self._pid:
             os.waitpid(self._child, 0)
+
+
+def _user_namespace(recipe: Recipe) -> contextlib.AbstractContextManager[int]:
+    if recipe.user_namespace:
+        return files.closing(namespaces.open_pin(recipe.user_namespace))
+    return contextlib.nullcontext(-1)
 
 
 def launch(recipe: Recipe, output: int) -> Launched:

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 
+from ..._kernel import stepping_stone
 from ..errors import EngineError
 
 # Where programs are looked for in a jail, and what its init and every command in it find in their environment.
@@ -39,12 +40,16 @@ def find(command: str, environment_path: str = PATH) -> str:
     )
 
 
-def execute(command: Sequence[str], environment: Mapping[str, str]) -> None:
+def execute(command: Sequence[str], environment: Mapping[str, str], *, on_host: bool = False) -> None:
     """Become a program, as execvpe(3) does. EngineError for one that the kernel takes for blind to capabilities.
+
+    In a jail ``on_host`` our own program belongs to the jail's root: there, by way of one that does not.
 
     A program whose file capabilities are effective is not executed where it would not get them all (capabilities(7),
     "Safety checking for capability-dumb binaries"): ping is such a one.
     """
+    if on_host:
+        stepping_stone.execute(find(command[0], environment.get("PATH", PATH)), command, environment)
     try:
         os.execvpe(command[0], list(command), environment)
     except PermissionError as error:

@@ -10,6 +10,9 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from ..._kernel import processes
+from ..._kernel.errors import KernelError
+from ..errors import EngineError
+from . import programs
 
 _REAPERS = ("/usr/bin/catatonit", "/usr/libexec/catatonit/catatonit", "/usr/bin/tini-static", "/usr/bin/tini")
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -41,7 +44,7 @@ def arguments(reaper: str, command: Sequence[str]) -> list[str]:
     return [name, "--", *command] if command else [name, "-P"]
 
 
-def run_builtin(command: Sequence[str], environment: Mapping[str, str]) -> None:
+def run_builtin(command: Sequence[str], environment: Mapping[str, str], *, on_host: bool) -> None:
     """Be pid 1 ourselves: run the command, pass signals on, reap, and exit as the command does.
 
     The last resort of a host without catatonit or tini: it keeps an interpreter in memory for every jail. It stays
@@ -52,7 +55,7 @@ def run_builtin(command: Sequence[str], environment: Mapping[str, str]) -> None:
     # Blocked and waited for, so that none comes between a look and a wait; an init's blocked signals are kept for it.
     awaited = {signal.SIGCHLD, *_FORWARDED}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-    child = _spawn(command, environment) if command else 0
+    child = _spawn(command, environment, on_host) if command else 0
     while True:
         number = signal.sigwait(awaited)
         if number == signal.SIGCHLD:
@@ -63,15 +66,17 @@ def run_builtin(command: Sequence[str], environment: Mapping[str, str]) -> None:
             os._exit(0)
 
 
-def _spawn(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def _spawn(command: Sequence[str], environment: Mapping[str, str], on_host: bool) -> int:
     pid = os.fork()
     if pid:
         return pid
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.execvpe(command[0], list(command), dict(environment))
+        programs.execute(command, environment, on_host=on_host)
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+    except (EngineError, KernelError) as error:
+        os.write(2, f"{error}\n".encode())
     os._exit(127)
 
 

@@ -28,11 +28,11 @@ class Recipe(NamedTuple):
 
     ``init`` is the path on the host of a reaper to run as pid 1 (``pause``: without a command), or ``none`` (the
     command is pid 1), ``system`` (the jail's own /sbin/init) or ``builtin`` (this very process reaps).
-    ``network`` is the path of the pinned network namespace, empty for the host's. ``id_base`` is the host id of
-    the jail's root. ``system`` chooses the start order: the jail's own root mounts (a whole distribution), instead of
-    mounts that the host's root made and the jail can only look at. ``standby``: it is there for a command that
-    enters it, has no network, and dies with its launcher. ``syslog`` is the directory of the host with the socket for
-    its /dev/log, empty for none.
+    ``user_namespace`` and ``network`` are the paths of the pinned namespaces, empty for the host's. ``id_base`` is the
+    host id of the jail's root. ``system`` chooses the start order: the jail's own root mounts (a whole distribution),
+    instead of mounts that the host's root made and the jail can only look at. ``standby``: it is there for a command
+    that enters it, has no network, and dies with its launcher. ``syslog`` is the directory of the host with the socket
+    for its /dev/log, empty for none.
     """
 
     name: str

@@ -19,7 +19,8 @@ def attach_root(recipe: Recipe, user_namespace: int) -> int:
 
     The host's root does this, in the app order and in the system order alike. An overlay cannot be idmapped but its
     layers can (mount_setattr(2), NOTES): the shared lower layer is shown under the jail's ids, and new files are
-    written with them. Before Linux 6.15 overlay takes no detached layer, so the lower one is attached first.
+    written with them. Without a user namespace (-1) both have the host's. Before Linux 6.15 overlay takes no detached
+    layer, so the lower one is attached first.
 
     Without devices: the overlay belongs to the host's user namespace, in which a node that an image brought along
     would open. The jail's root cannot take the flag off (mount_namespaces(7), locked flags).
@@ -28,7 +29,8 @@ def attach_root(recipe: Recipe, user_namespace: int) -> int:
     with blaming("rootfs", remedy="make it anew with jail_rootfs and state: reset"):
         os.makedirs(stage, exist_ok=True)
         lower = mounts.clone_tree(mounts.AT_FDCWD, recipe.layers.lower)
-        mounts.set_attributes(lower, 0, idmap=user_namespace)
+        if user_namespace >= 0:
+            mounts.set_attributes(lower, 0, idmap=user_namespace)
         mounts.attach_at(lower, stage)
         os.close(lower)
         layers = recipe.layers

@@ -15,7 +15,8 @@ from .recipe import Recipe
 class Start:
     """One start under way: what to start, whom to report to, and the descriptors it may use.
 
-    ``output`` is the FIFO of the jail's log, ``user_namespace`` the namespace that the jail's root is root of.
+    ``output`` is the FIFO of the jail's log, ``user_namespace`` the namespace that the jail's root is root of, -1 for
+    the host's.
     """
 
     recipe: Recipe

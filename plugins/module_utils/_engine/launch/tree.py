@@ -50,6 +50,28 @@ MASKED = (
     "sys/kernel/tracing",
     "sys/kernel/vmcoreinfo",
 )
+# Readable to the host's root alone, who is the root of a jail without a user namespace.
+MASKED_ON_HOST = (
+    "proc/allocinfo",
+    "proc/dynamic_debug",
+    "proc/pagetypeinfo",
+    "proc/sys/net/ipv4/tcp_fastopen_key",
+    "proc/tty/driver",
+    "proc/vmcore",
+)
+# All of /sys that such a jail sees, as far as it is there: everywhere else are files of the hardware's that its root
+# could read. What is not listed is not there, whatever a new kernel brings.
+SYS_ON_HOST = (
+    "class/net",
+    "devices/system/cpu/online",
+    "devices/system/cpu/possible",
+    "devices/system/cpu/present",
+    "devices/system/node/online",
+    "devices/system/node/possible",
+    "devices/virtual/net",
+    "kernel/mm/hugepages",
+    "kernel/mm/transparent_hugepage",
+)
 # /proc/pressure takes orders from everybody (PSI triggers).
 READ_ONLY = ("proc/bus", "proc/fs", "proc/irq", "proc/pressure", "proc/sys")
 
@@ -108,13 +130,33 @@ class Tree:
         owner = {"uid": str(self.id_base), "gid": str(self.id_base)}
         self.filesystem("tmpfs", path, {"mode": mode, **owner, **options}, attributes)
 
-    def proc(self) -> None:
+    def proc(self, *, read_only: bool = False) -> None:
         """Attach /proc of the pid namespace that we are in."""
-        self.filesystem("proc", "proc", {}, _NO_PROGRAMS)
+        self.filesystem("proc", "proc", {}, _NO_PROGRAMS | (mounts.ATTR_RDONLY if read_only else 0))
 
     def sys(self) -> None:
         """Attach /sys of the network namespace that we are in, if we have power over its owner."""
         self.filesystem("sysfs", "sys", {}, _NO_PROGRAMS | mounts.ATTR_RDONLY)
+
+    def parts_of_sys(self, parts: Iterable[str]) -> None:
+        """Attach a /sys that consists of these parts, and a place for control groups; nobody can add to it."""
+        whole = mounts.new_filesystem("sysfs", (), attributes=_NO_PROGRAMS | mounts.ATTR_RDONLY)
+        place = self._mount_point("sys", directory=True)
+        # Before Linux 6.15 a mount can be cloned only once it is attached.
+        mounts.attach(whole, place)
+        found = {path: clone for path in parts for clone in [_clone_if_there(whole, path)] if clone is not None}
+        mounts.unmount(f"/proc/self/fd/{whole}")
+        os.close(whole)
+        frame = mounts.new_filesystem("tmpfs", (("mode", "755"), ("size", "64k")), attributes=_NO_PROGRAMS)
+        os.close(paths.make_directory(frame, "fs/cgroup"))
+        for path, (_unused, directory) in found.items():
+            os.close((paths.make_directory if directory else paths.make_file)(frame, path))
+        mounts.set_attributes(frame, mounts.ATTR_RDONLY)
+        mounts.attach(frame, place)
+        for handle in (frame, place):
+            os.close(handle)
+        for path, (clone, directory) in found.items():
+            self.attach(clone, f"sys/{path}", directory=directory)
 
     def control_groups(self, *, read_only: bool) -> None:
         """Attach the version 2 tree, cut off at our own group by the cgroup namespace that we are in."""
@@ -213,6 +255,15 @@ class Tree:
             os.close(clone)
         finally:
             os.close(target)
+
+
+def _clone_if_there(root: int, path: str) -> tuple[int, bool] | None:
+    """A clone of a part of a mount, and whether it is a directory."""
+    try:
+        clone = mounts.clone_tree(root, path)
+    except KernelError:
+        return None
+    return clone, stat.S_ISDIR(os.fstat(clone).st_mode)
 
 
 def make_node(directory: int, name: str, device: Device, *, owner: int) -> None:

@@ -24,8 +24,9 @@ class Policy(NamedTuple):
     """What the root of a jail may do, as far as attacks ask.
 
     ``capabilities`` count here for whatever they are good for, ``permissions`` open their own calls alone, and
-    ``refused`` are those that were taken away; what this kernel makes unavailable is in none. ``seccomp`` is none where
-    the kernel has no filters. ``holds`` are the promises of mode shared that this kernel keeps.
+    ``refused`` are those that were taken away; what this kernel makes unavailable is in none. ``owns_network`` says
+    that capabilities count there. ``seccomp`` is none where the kernel has no filters. ``holds`` are the promises of
+    mode shared that this kernel keeps.
     """
 
     profile: str
@@ -39,6 +40,7 @@ class Policy(NamedTuple):
     init: str
     rlimits: frozenset[str]
     holds: frozenset[str]
+    user_namespace: bool = True
 
     @property
     def filtered(self) -> bool:
@@ -70,10 +72,11 @@ def policy_of(document: Mapping[str, Any], report: Iterable[Finding]) -> Policy:
         seccomp="none" if "seccomp" in worthless else privileges.seccomp,
         securebits=frozenset(privileges.securebits),
         network=network,
-        owns_network=network not in _STACK_OF_THE_HOST and owns_network(document),
+        owns_network=network not in _STACK_OF_THE_HOST and (owns_network(document) or not privileges.user_namespace),
         init=str(document.get("init") or "auto"),
         rlimits=frozenset(document.get("rlimits") or {}),
         holds=frozenset({"addresses", "abstract sockets"} - worthless) if network == "shared" else frozenset(),
+        user_namespace=privileges.user_namespace,
     )
 
 
@@ -145,6 +148,22 @@ def network_capability(*names: str) -> Rule:
         return capability(*names).decide(policy)
 
     return Rule(f"with {_words(names)} in a network of its own", decide)
+
+
+def _by_ids(policy: Policy) -> Expected:
+    return _works_if(not policy.user_namespace, "its own ids" if policy.user_namespace else "user_namespace: false")
+
+
+shares_ids = Rule("with `user_namespace: false`", _by_ids)
+
+
+def shared_ids(*names: str) -> Rule:
+    """Works with any of these capabilities where the jail has the host's ids."""
+
+    def decide(policy: Policy) -> Expected:
+        return capability(*names).decide(policy) if not policy.user_namespace else _by_ids(policy)
+
+    return Rule(f"with `user_namespace: false` and {_words(names)}", decide)
 
 
 def _words(names: Iterable[str]) -> str:

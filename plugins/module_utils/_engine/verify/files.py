@@ -22,6 +22,7 @@ from .expectations import capability, never
 from .processes import is_host_root, pids
 
 _FS_IOC_SETFLAGS = 0x40086602
+_FS_IOC_FSGETXATTR, _FS_IOC_FSSETXATTR = 0x801C581F, 0x401C5820
 _IMMUTABLE = 0x10
 _AT_FDCWD = -100
 
@@ -163,7 +164,10 @@ def overwrite_our_own_program(facts: Facts) -> list[str]:
 def change_programs_of_the_host(facts: Facts) -> list[str]:
     """Programs that run in here but do not come from here, as the init that the host lends."""
     root = os.stat("/").st_dev
-    foreign = [f"/proc/{pid}/exe" for pid in pids() if _device_of(f"/proc/{pid}/exe") not in (root, None)]
+    # Ours is the engine's, of which a process of a jail that has the host's ids never is.
+    own = set() if facts["own_ids"] else {str(os.getpid())}
+    running = [f"/proc/{pid}/exe" for pid in pids() if pid not in own]
+    foreign = [path for path in running if _device_of(path) not in (root, None)]
     attempts: dict[str, Callable[[], object]] = {}
     for path in foreign:
         again = f"/proc/self/fd/{os.open(path, os.O_PATH)}"
@@ -235,6 +239,28 @@ def make_files_immutable(facts: Facts) -> list[str]:
         (f"{place}/.verify-immutable" for place in facts["places"]),
         freeze,
         frozenset({errno.EPERM, errno.EACCES, errno.ENOTTY, errno.EOPNOTSUPP, errno.EROFS}),
+    )
+
+
+@attack(never, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP)
+def change_the_project_of_files(facts: Facts) -> list[str]:
+    """The size of a root file system is counted by the project of its files (FS_IOC_FSSETXATTR)."""
+
+    def move(path: str) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+        try:
+            attributes = bytearray(fcntl.ioctl(fd, _FS_IOC_FSGETXATTR, bytes(28)))
+            project = struct.unpack_from("=I", attributes, 12)[0]
+            struct.pack_into("=I", attributes, 12, project + 1)
+            fcntl.ioctl(fd, _FS_IOC_FSSETXATTR, bytes(attributes))
+        finally:
+            os.close(fd)
+            os.unlink(path)
+
+    return any_of_these(
+        (f"{place}/.verify-project" for place in facts["places"]),
+        move,
+        frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP, errno.EROFS}),
     )
 
 

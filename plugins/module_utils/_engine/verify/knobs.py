@@ -21,6 +21,8 @@ from .mounts import file_systems, mount_and_away
 _NO = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EIO})
 
 # What a write there does, happens to the machine.
+# What they are set to is no secret; what is one among them (tcp_fastopen_key) is masked.
+_SETTINGS = "/proc/sys/"
 SWITCHES = (
     "/proc/sys/kernel/poweroff_cmd",
     "/proc/sys/kernel/sysrq",
@@ -105,6 +107,27 @@ def find_anything_writable(facts: Facts) -> list[str]:
     if not found:
         raise Refused("nothing")
     return found
+
+
+@attack(never)
+def read_what_is_roots_alone(facts: Facts) -> list[str]:
+    """Every file of /proc and /sys that only the host's root may read: what they tell of hardware and kernel."""
+    own = (*facts["own_files"], _SETTINGS)
+    found = sorted(path for path in _files_of_the_kernel() if not path.startswith(own) and _is_read_by_root_alone(path))
+    if not found:
+        raise Refused("nothing")
+    return found
+
+
+def _is_read_by_root_alone(path: str) -> bool:
+    with contextlib.suppress(OSError), open(path, "rb", buffering=0, opener=_without_waiting_to_read) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        return stat.S_ISREG(mode) and bool(mode & stat.S_IRUSR) and not mode & stat.S_IROTH
+    return False
+
+
+def _without_waiting_to_read(path: str, _unused: int) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
 def _files_of_the_kernel() -> Iterator[str]:

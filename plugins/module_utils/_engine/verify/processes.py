@@ -19,12 +19,12 @@ from functools import partial
 from .attack import NOBODY, Facts, Missing, Refused, any_of, any_of_these, attack
 from .calls import can_open, syscall
 from .decoy import waiting
-from .expectations import always, lent_init, never, sees_host_stack, withdrawn
+from .expectations import always, lent_init, never, sees_host_stack, shared_ids, shares_ids, withdrawn
 
 _PTRACE_SEIZE, _PTRACE_DETACH = 0x4206, 17
 _ALL_NAMESPACES = 0x7E020000
 _ALL_IDS = (1 << 32) - 1
-_OF_OTHERS = ("mem", "environ", "maps", "auxv", "root", "cwd", "fd", "exe", "ns/mnt")
+_OF_OTHERS = ("mem", "environ", "maps", "auxv", "root", "cwd", "exe", "ns/mnt")
 
 
 def pids() -> list[str]:
@@ -187,11 +187,19 @@ def _common_namespaces(facts: Facts) -> set[str]:
 
 @attack(never)
 def share_namespaces_with_the_host(facts: Facts) -> list[str]:
-    """A process in sight that is in a namespace of the host's, the network aside."""
-    found = _common_namespaces(facts) - {"net"}
+    """A process in sight that is in a namespace of the host's, users and the network aside."""
+    found = _common_namespaces(facts) - {"net", "user"}
     if not found:
         raise Refused("none in common")
     return sorted(found)
+
+
+@attack(shares_ids)
+def share_users_with_the_host(facts: Facts) -> str:
+    """A process in sight that is in the host's user namespace."""
+    if "user" not in _common_namespaces(facts):
+        raise Refused("users of our own")
+    return "user"
 
 
 @attack(sees_host_stack)
@@ -236,6 +244,7 @@ def grab_who_enters(facts: Facts) -> list[str]:
     """Look into a process of the engine that has entered: memory, descriptors, root (CVE-2016-9962)."""
     pid = facts["entrant"]
     attempts: dict[str, Callable[[], object]] = {name: partial(can_open, f"/proc/{pid}/{name}") for name in _OF_OTHERS}
+    attempts["fd"] = lambda: _follow_descriptors(pid)
     attempts["ptrace"] = lambda: _seize(pid)
     attempts["read memory"] = lambda: _transfer("process_vm_readv", pid)
     attempts["take a descriptor"] = lambda: syscall("pidfd_getfd", syscall("pidfd_open", pid, 0), 1, 0)
@@ -243,7 +252,12 @@ def grab_who_enters(facts: Facts) -> list[str]:
     return any_of(attempts)
 
 
-@attack(never, errno.EINVAL)
+def _follow_descriptors(pid: int) -> list[str]:
+    """How many there are is told to whoever owns the process, and what they lead to is not."""
+    return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+
+
+@attack(shares_ids, errno.EINVAL)
 def map_ids_of_the_host(facts: Facts) -> list[list[str]]:
     """An id of the host's root or of its users, in the map that we live in (user_namespaces(7))."""
     with open("/proc/self/uid_map") as users, open("/proc/self/gid_map") as groups:
@@ -254,7 +268,7 @@ def map_ids_of_the_host(facts: Facts) -> list[list[str]]:
     return mapped
 
 
-@attack(never, errno.EINVAL)
+@attack(shared_ids("SETUID", "SETGID", "CHOWN"), errno.EINVAL)
 def take_unmapped_ids(facts: Facts) -> list[str]:
     """Become a user or group, or give a file to one, that the jail has no id for."""
     number = _first_unmapped()

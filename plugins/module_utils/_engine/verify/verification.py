@@ -106,6 +106,7 @@ def facts_of(document: Mapping[str, Any], policy: Policy, *, init: int, bait: Ba
         **surroundings(document, init, _numbers(document)),
         "receiver": [_RECEIVED_AT[policy.network], bait.port],
         "own_files": own_files(is_system=policy.is_system),
+        "own_ids": policy.user_namespace,
     }
 
 

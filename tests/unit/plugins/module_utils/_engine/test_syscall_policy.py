@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 from functools import cache
+from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import syscall_policy
@@ -116,10 +117,26 @@ def test_keeping_a_capability_opens_its_gate_and_no_other(gate: str) -> None:
             assert verdict(name, architecture=architecture, keep=(gate,)) == want
 
 
-def permitted(name: str, *arguments: int, architecture: str, **permissions: tuple[str, ...]) -> int:
+def permitted(name: str, *arguments: int, architecture: str, **permissions: Any) -> int:
     program = compile_filter(syscall_policy.verdicts((), **permissions), architecture=architecture)
     number = numbers(architecture)[name]
     return simulate(program, architecture=AUDIT_ARCHITECTURES[architecture], number=number, arguments=arguments)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_on_the_hosts_ids_no_file_leaves_its_project(architecture: str) -> None:
+    def found(name: str, *arguments: int, on_host: bool) -> int:
+        return permitted(name, *arguments, architecture=architecture, on_host=on_host)
+
+    for on_host, want in ((True, EPERM), (False, ALLOW)):
+        for request in (0x401C5820, 0x40086602, 1 << 32 | 0x401C5820):
+            assert found("ioctl", 3, request, on_host=on_host) == want
+        assert found("file_setattr", on_host=on_host) == want
+        # Whoever only asks is answered.
+        assert found("ioctl", 3, 0x801C581F, on_host=on_host) == ALLOW
+        assert found("ioctl", 3, 0x5412, on_host=on_host) == EPERM
+        for name in ("unshare", "clone"):
+            assert found(name, 0x10000000, on_host=on_host) == EPERM
 
 
 @pytest.mark.parametrize("permission", sorted(syscall_policy.PERMITTED))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._model.allocation import (
     FIRST_UID,
+    IDS_OF_THE_HOST,
     LAST_INDEX,
     RANGE,
     Allocation,
@@ -122,6 +123,29 @@ def test_a_jail_cannot_have_other_ids_than_its_files():
         refuse_other_ids(Allocation("web1", 3, FIXED), any_will_do)
     with pytest.raises(DocumentError, match="the jail has the ids from 720896 to 786431, and so have its files"):
         refuse_other_ids(Allocation("web1", 3), document)
+
+
+def test_a_jail_on_the_hosts_ids_takes_none_from_anybody():
+    everybodys = [(0, 1), (1000, 1), (100000, 65536)]
+    without = allocate("web1", taken(1), reserved=everybodys, fixed=IDS_OF_THE_HOST)
+    assert (without.index, without.uid_base, without.ids.size) == (2, 0, 0)
+    recorded = {"web1": without.entry()}
+    assert recorded == {"web1": {"index": 2, "base": 0, "size": 0}}
+    assert allocate("web1", recorded) == without
+    both = allocate_all(["db1", "db2"], recorded, reserved=everybodys, fixed={"db2": IDS_OF_THE_HOST})
+    assert [both[name].uid_base for name in ("db1", "db2")] == [FIRST_UID + RANGE, 0]
+    with pytest.raises(DocumentError, match="is damaged"):
+        allocate("web1", {"web1": {"index": 2, "base": 0, "size": RANGE}})
+
+
+def test_a_jail_keeps_its_user_namespace_or_that_it_has_none():
+    without, own = Allocation("web1", 1, IDS_OF_THE_HOST), Allocation("web1", 1)
+    refuse_other_ids(without, {"caps": {"user_namespace": False}})
+    for other in ({}, {"caps": {}}, {"caps": {"user_namespace": True}}, {"caps": {"user_namespace": FIXED._asdict()}}):
+        with pytest.raises(DocumentError, match="the jail has no user namespace, .*; say false, or remove the jail"):
+            refuse_other_ids(without, other)
+    with pytest.raises(DocumentError, match="and so have its files"):
+        refuse_other_ids(own, {"caps": {"user_namespace": False}})
 
 
 def test_mac_addresses_are_stable_local_and_unicast():

@@ -91,7 +91,8 @@ def test_what_fits_together_is_accepted(raw):
         ),
         ({"hooks": [{"stage": "prestart", "command": ["x"]}]}, "hooks[0].command[0]: is not an absolute path"),
         ({"caps": {"keep": ["NET_RAW"], "drop": ["NET_RAW"]}}, "caps.keep[0]: NET_RAW is also in caps.drop"),
-        ({"caps": {"user_namespace": False}}, "caps.user_namespace: "),
+        ({"caps": {"user_namespace": False}, "ip": {"mode": "host"}}, "ip.mode: "),
+        ({"caps": {"user_namespace": False}, "init": "system"}, "caps.profile: "),
         (
             {"caps": {"read_only_paths": ["/usr", "/etc"]}},
             "caps.read_only_paths[1]: each start writes /etc/hostname, /etc/hosts and /etc/resolv.conf; name what else",

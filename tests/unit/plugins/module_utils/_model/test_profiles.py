@@ -191,9 +191,9 @@ def test_unknown_filters_are_refused() -> None:
     assert refused(seccomp="unconfined").endswith("use one of default, strict, none")
 
 
-def test_the_user_namespace_cannot_be_turned_off() -> None:
-    assert "caps.user_namespace" in refused(user_namespace=False)
-    assert resolve(user_namespace=True) == resolve()
+def test_to_say_that_there_is_a_user_namespace_changes_nothing() -> None:
+    assert resolve(user_namespace=True) == resolve(user_namespace={"base": 1 << 20, "size": 65536}) == resolve()
+    assert resolve().user_namespace
 
 
 def test_who_administers_the_network_owns_it_and_has_its_capabilities() -> None:
