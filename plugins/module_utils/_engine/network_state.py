@@ -426,7 +426,9 @@ def _in_the_way(where: str, route: Route, routes: Mapping[str, str]) -> bool:
 
 
 def _parameter_steps(want: Wanted, link: Link) -> list[Step]:
-    known = {f"net/{name}": value for name, value in link.parameters().items()}
+    from .._kernel.link_parameters import parameters_of
+
+    known = parameters_of(link)
     return [
         Step("parameter", name, (value,), {})
         for name, value in _parameters(want).items()

@@ -32,25 +32,8 @@ _RTM_NEWNSID, _RTM_GETNSID = 88, 90
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_MASTER = 1, 3, 4, 5, 6, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 18, 20, 29, 37
 _IFLA_STATS64, _IFLA_AF_SPEC = 23, 26
-_IFLA_INET_CONF, _IFLA_INET6_CONF = 1, 2
 _IFLA_INFO_KIND = 1
 _RTEXT_FILTER_SKIP_STATS = 8
-# Where in arrays of the kernel's the parameters of a link are (IPV4_DEVCONF_* less 1, DEVCONF_*).
-_PARAMETERS = {
-    "ipv4": (socket.AF_INET, _IFLA_INET_CONF, {"forwarding": 0, "accept_redirects": 3, "rp_filter": 7}),
-    "ipv6": (
-        socket.AF_INET6,
-        _IFLA_INET6_CONF,
-        {
-            "forwarding": 0,
-            "accept_ra": 3,
-            "accept_redirects": 4,
-            "disable_ipv6": 26,
-            "addr_gen_mode": 47,
-            "force_forwarding": 59,
-        },
-    ),
-}
 _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_RT_PRIORITY = 1, 2, 9
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
@@ -64,7 +47,6 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 # The beginning of struct rtnl_link_stats64: packets and then bytes, each received and sent.
-_VALUE = struct.Struct("=i")
 _STATISTICS = struct.Struct("=QQQQ")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _TRAFFIC = struct.Struct("=BxxxiIII")
@@ -90,7 +72,7 @@ class Link(NamedTuple):
     ``peer`` is the other end's index (veth) in ITS namespace, 0 where there is none, and ``peer_namespace`` is the id
     of that namespace as in Reader.namespace_id(), None where it is this one. ``qdisc`` is the kind of what decides when
     it sends (tc(8)), ``master`` the index of the bridge that it is plugged into, 0 for none. ``settings`` are as the
-    kernel packs them, see parameters().
+    kernel packs them, see ``link_parameters``.
     """
 
     ifindex: int
@@ -105,21 +87,6 @@ class Link(NamedTuple):
     qdisc: str = ""
     master: int = 0
     settings: bytes = b""
-
-    def parameters(self) -> dict[str, str]:
-        """Kernel parameters by what /proc/sys/net has them under: ``ipv4/conf/NAME/rp_filter``.
-
-        Those that matter here, as far as the kernel has them: a look at all links brings those of all along.
-        """
-        families = unpack(self.settings)
-        found: dict[str, str] = {}
-        for protocol, (family, kind, places) in _PARAMETERS.items():
-            values = unpack(families.get(family, b"")).get(kind, b"")
-            for key, place in places.items():
-                if _VALUE.size * (place + 1) <= len(values):
-                    value = _VALUE.unpack_from(values, _VALUE.size * place)[0]
-                    found[f"{protocol}/conf/{self.name}/{key}"] = str(value)
-        return found
 
 
 class TokenBucket(NamedTuple):

@@ -12,6 +12,7 @@ import subprocess
 
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import namespaces, processes, sysctls
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.link_parameters import parameters_of
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.rtnetlink import Reader
 
 LINK = "jlt0"
@@ -26,11 +27,11 @@ def _differences() -> bytes:
         for name in _parameters(reader):
             for value in ("0", "1", "2"):
                 with contextlib.suppress(KernelError):  # it takes no such value
-                    sysctls.write(f"net/{name}", value)
+                    sysctls.write(name, value)
                 found += [
                     [key, seen, true]
                     for key, seen in _parameters(reader).items()
-                    for true in [sysctls.read(f"net/{key}")]
+                    for true in [sysctls.read(key)]
                     if seen != true
                 ]
         return json.dumps([sorted(_parameters(reader)), found]).encode()
@@ -39,10 +40,10 @@ def _differences() -> bytes:
 def _parameters(reader: Reader) -> dict[str, str]:
     link = reader.link(name=LINK)
     assert link is not None
-    return link.parameters()
+    return parameters_of(link)
 
 
 def test_the_parameters_that_come_with_a_link_are_those_in_proc() -> None:
     names, differences = json.loads(processes.run_in_child(_differences))
     assert differences == []
-    assert {f"ipv4/conf/{LINK}/rp_filter", f"ipv4/conf/{LINK}/forwarding"} <= set(names)
+    assert {f"net/ipv4/conf/{LINK}/rp_filter", f"net/ipv4/conf/{LINK}/forwarding"} <= set(names)
