@@ -92,7 +92,7 @@ jails:
       description:
         - User id of the host that is the jail's root, and group id that is its group 0.
         - User 33 of the jail is this plus 33.
-        - Null for a jail that has none yet.
+        - Null for a jail that has none yet, and V(0) for one without a user namespace, whose root is the host's.
       type: int
       sample: 589824
     pid:
