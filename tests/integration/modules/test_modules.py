@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine.converge import converge as carry_out
+from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.hosting.jails.plugins.module_utils._engine.module import wanted_of
+from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
 from ansible_collections.hosting.jails.tests.integration import jails
 from ansible_collections.hosting.jails.tests.integration.jails import BUILD, TEMPLATE, converge, jail, jailctl
 
@@ -70,23 +74,19 @@ class Playbooks:
     def quads(self, *tasks: Task) -> list[Result]:
         """Check, run, check, run of each task; the results of the first runs, after the claims that hold for all."""
         results = self.run(*(turn for task in tasks for turn in ({**task, "check_mode": True}, task) * 2))
-        done = []
-        for number, task in enumerate(tasks):
-            foreseen, made, left, again = results[number * 4 : number * 4 + 4]
-            assert not any(result["failed"] for result in (foreseen, made, left, again)), (task, foreseen, made)
-            assert foreseen["actions"] == made["actions"], task
-            assert [foreseen["changed"], made["changed"], left["changed"], again["changed"]] == [
-                True,
-                True,
-                False,
-                False,
-            ]
-            assert (left["actions"], again["actions"]) == ([], []), task
-            assert foreseen["diff"]["before"] == made["diff"]["before"], task
-            # What only the making shows (a checksum, say) cannot be foreseen.
-            assert foreseen["diff"]["after"].items() <= made["diff"]["after"].items(), task
-            done.append(made)
-        return done
+        return [_made(task, *results[number * 4 : number * 4 + 4]) for number, task in enumerate(tasks)]
+
+
+def _made(task: object, foreseen: Result, made: Result, left: Result, again: Result) -> Result:
+    """The second result of a task that was foreseen, done, foreseen and done again, which always holds what is here."""
+    assert not any(result.get("failed") for result in (foreseen, made, left, again)), (task, foreseen, made)
+    assert foreseen["actions"] == made["actions"], task
+    assert [result["changed"] for result in (foreseen, made, left, again)] == [True, True, False, False]
+    assert (left["actions"], again["actions"]) == ([], []), task
+    assert foreseen["diff"]["before"] == made["diff"]["before"], task
+    # What only the making shows (a checksum, say) cannot be foreseen.
+    assert foreseen["diff"]["after"].items() <= made["diff"]["after"].items(), task
+    return made
 
 
 def task(module: str, **options: Any) -> Task:
@@ -123,13 +123,24 @@ def test_a_jail_from_nothing_to_running_part_by_part(playbooks: Playbooks, clean
     jails.wait_until(lambda: "nginx" in jails.run_in(NAME, "ps", "-eo", "comm").stdout, what="nginx")
 
 
+STATES = {"started": "running", "frozen": "frozen", "stopped": "stopped", "absent": "absent"}
+
+
 def test_states_of_a_jail(playbooks: Playbooks) -> None:
     with jail(NAME, state="stopped", command=["sleep", "1000"]):
-        states = ("started", "frozen", "stopped", "absent")
-        done = playbooks.quads(*(task("jail", name=NAME, state=state) for state in states))
-        assert [result["jail"]["state"] for result in done] == ["running", "frozen", "stopped", "absent"]
-        assert done[-1]["jail"] == {"name": NAME, "state": "absent"}
-        assert done[-1]["diff"]["after"]["state"] == "absent"
+        _assert_states(playbooks.run(*(task("jail", name=NAME, state=state) for state in STATES)))
+
+
+def test_states_of_a_jail_are_foreseen_reached_and_kept() -> None:
+    with jail(NAME, state="stopped", command=["sleep", "1000"]):
+        turns = {state: [converge(NAME, state=state, check=check) for check in (True, False) * 2] for state in STATES}
+        _assert_states([_made(state, *results) for state, results in turns.items()])
+
+
+def _assert_states(done: list[Result]) -> None:
+    assert [result["jail"]["state"] for result in done] == list(STATES.values())
+    assert done[-1]["jail"] == {"name": NAME, "state": "absent"}
+    assert done[-1]["diff"]["after"]["state"] == "absent"
 
 
 def test_a_task_that_verifies_fails_for_a_jail_that_may_more_than_its_document_says(playbooks: Playbooks) -> None:
@@ -296,20 +307,39 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
-def test_what_cannot_be_is_refused_with_jail_option_and_remedy(playbooks: Playbooks) -> None:
-    """In check mode as well, and nothing is left of it."""
+# One for each module.
+BAD_TASKS = list({bad[0]: bad for bad in BAD}.values())
+
+
+def _assert_refused(bad: tuple[str, dict[str, Any], str, str], message: str) -> None:
+    _unused, _unused, path, words = bad
+    assert path in message, (path, message)
+    assert words in message, (words, message)
+    assert "; " in message, message
+    if path != "name":
+        assert NAME in message, message
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad[0]}-{bad[2]}")
+def test_what_cannot_be_is_refused_with_jail_option_and_remedy(bad: tuple[str, dict[str, Any], str, str]) -> None:
+    """And nothing is left of it."""
+    module, options, _unused, _unused = bad
+    part = module.partition("_")[2] or "jail"
     before = jails.leftovers()
-    results = playbooks.run(*({f"hosting.jails.{module}": options} for module, options, _unused, _unused in BAD))
-    for (module, options, path, words), result in zip(BAD, results):
-        assert result.get("failed"), (module, options, result)
-        assert not result["changed"], (module, options)
-        message = result["msg"]
-        assert path in message, (path, message)
-        assert words in message, (words, message)
-        assert "; " in message, message
-        assert "Traceback" not in message
-        if path != "name":
-            assert NAME in message, message
+    with pytest.raises((DocumentError, EngineError)) as refusal:
+        carry_out(wanted_of(part, options), apply_mode="live", check=False)
+    _assert_refused(bad, str(refusal.value))
+    assert jails.leftovers() == before
+
+
+def test_a_task_says_the_same_of_what_is_refused(playbooks: Playbooks) -> None:
+    before = jails.leftovers()
+    results = playbooks.run(*({f"hosting.jails.{module}": options} for module, options, _unused, _unused in BAD_TASKS))
+    for bad, result in zip(BAD_TASKS, results):
+        assert result.get("failed"), (bad, result)
+        assert not result["changed"], bad
+        assert "Traceback" not in result["msg"]
+        _assert_refused(bad, result["msg"])
     assert jails.leftovers() == before
 
 
