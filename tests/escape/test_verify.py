@@ -135,10 +135,12 @@ def test_what_a_document_allows_works_and_what_it_forbids_is_a_breach(outside: O
 def test_who_interrupts_it_finds_nothing_left_behind(app: Prisoner, number: int) -> None:
     before, inside = _on_the_host(), app.script("ls -A / /dev/shm")
     command = jails.jailctl_command("verify", app.name)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as running:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, start_new_session=True, preexec_fn=jails.heed_interrupts
+    ) as running:
         jails.wait_until(lambda: app.script("ls -A /dev/shm") and _on_the_host() != before, what="the first attacks")
         os.killpg(running.pid, number)
-        assert running.wait(30) == 130
+        assert running.wait(jails.PATIENCE) == 130
     assert _on_the_host() == before
     assert app.script("ls -A / /dev/shm") == inside
 

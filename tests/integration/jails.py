@@ -216,6 +216,11 @@ def jailctl_command(*arguments: str) -> list[str]:
     return [*install.ensure_engine(), *arguments]
 
 
+def heed_interrupts() -> None:
+    """For a process that is to be interrupted, before its exec: what a shell runs in the background ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_in(name: str, *command: str, options: Sequence[str] = (), **how: Any) -> subprocess.CompletedProcess[Any]:
     """Run a command in a jail by ``jailctl exec``; ``options`` are those of exec, ``how`` those of subprocess.run."""
     return jailctl("exec", *options, name, "--", *command, **how)

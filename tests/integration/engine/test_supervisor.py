@@ -35,6 +35,7 @@ from ansible_collections.hosting.jails.tests.integration.jails import (
     UNTIL_LET_GO,
     Jail,
     dismiss_supervisor,
+    heed_interrupts,
     jail,
     jailctl,
     jailctl_command,
@@ -319,7 +320,10 @@ def test_a_start_that_fails_in_the_supervisor_costs_it_nothing(
 
 def descriptors_without_requests(pid: int) -> int:
     """How many a supervisor holds, as soon as none of them is a connection; until then 0."""
-    held = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    try:
+        held = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    except FileNotFoundError:
+        return 0
     # The listener and what tells of nftables.
     return len(held) if sum(name.startswith("socket:") for name in held) <= 2 else 0
 
@@ -374,7 +378,10 @@ def test_logs_follow_shows_what_comes() -> None:
     with jail("eng-watch", command=COUNTING) as it:
         wait_until(lambda: it.log() != "")
         follower = subprocess.Popen(
-            jailctl_command("logs", "--follow", "eng-watch"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+            jailctl_command("logs", "--follow", "eng-watch"),
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=heed_interrupts,
         )
         try:
             assert follower.stdout is not None
