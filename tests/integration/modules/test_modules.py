@@ -78,7 +78,7 @@ class Playbooks:
 
 
 def _made(task: object, foreseen: Result, made: Result, *later: Result) -> Result:
-    """The second result of a task that was foreseen and done, after the claims that always hold; no later one changes."""
+    """The second result of a task that was foreseen and done, after the claims that always hold; none later changes."""
     assert not any(result.get("failed") for result in (foreseen, made, *later)), (task, foreseen, made)
     assert foreseen["actions"] == made["actions"], task
     assert [foreseen["changed"], made["changed"]] == [True, True]
