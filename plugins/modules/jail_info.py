@@ -216,7 +216,7 @@ jails:
         traffic: {received_packets: 812, sent_packets: 640, received_bytes: 91230, sent_bytes: 1204881}
     privileges:
       description:
-        - What its processes may do. Empty when it does not run.
+        - What its processes may do. Empty when it does not run; a C(message) where its record is damaged.
         - C(capabilities), C(no_new_privileges) and C(seccomp) are the ceiling that it was started with, which no
           process of it can exceed, and C(report) is what this kernel makes of what was asked for.
         - C(processes) are its processes with the five capability sets of capabilities(7) by name, the mode of their

@@ -28,6 +28,6 @@ if os.fork() == 0:
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     libc.prctl(4, ctypes.c_ulong(1), 0, 0, 0)  # PR_SET_DUMPABLE, which is what most programs are
-    time.sleep(1)
+    time.sleep(3)
     os._exit(0)
 os.wait()

@@ -80,6 +80,18 @@ def test_a_damaged_record_of_privileges_is_healed(before: list[str], damage: byt
 
 
 @DAMAGED
+def test_a_damaged_record_of_privileges_is_told_of_and_hides_nothing_else(before: list[str], damage: bytes) -> None:
+    assert run(DEFINED).state == "running"
+    CEILING.write_bytes(damage)
+    described = run(lambda: report.describe(NAME, ("status", "privileges")))
+    assert not described.failure
+    assert str(CEILING) in described.result["privileges"]["message"]
+    assert described.result["state"] == "running"
+    assert not run(task("absent")).failure
+    assert settled(before) == []
+
+
+@DAMAGED
 def test_a_damaged_manifest_of_a_root_is_an_error_that_names_it(before: list[str], damage: bytes) -> None:
     failure = damaged(ROOT, damage, before)
     assert not failure or NAME in failure

@@ -9,8 +9,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .._kernel import capabilities, landlock, processes, seccomp
+from .._kernel import capabilities, files, landlock, processes, seccomp
 from .._kernel.credentials import become
+from .._kernel.errors import KernelError
+from . import places
+from .errors import EngineError
 from .finding import Finding
 
 # What the engine needs in a jail without a user namespace, until it has put itself under the ceiling.
@@ -57,6 +60,15 @@ class Ceiling(NamedTuple):
             scoped=bool(value.get("scoped")),
             on_host=bool(value.get("on_host")),
         )
+
+
+def read_ceiling(name: str) -> Ceiling:
+    """What the init of a running jail was given. EngineError when it cannot be read: with what would one enter?"""
+    try:
+        return Ceiling.from_json(files.read_json(places.ceiling(name)))
+    except (KernelError, LookupError, TypeError, ValueError) as error:
+        remedy = f"restart the jail: jailctl restart {name}"
+        raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
 
 
 def step_down(ceiling: Ceiling) -> None:

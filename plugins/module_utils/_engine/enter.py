@@ -17,7 +17,7 @@ from .._kernel import descriptors, files, mounts, namespaces, pidfd, processes, 
 from .._kernel.credentials import become
 from .._kernel.errors import KernelError
 from . import places, status, store
-from .ceiling import Ceiling, impose, step_down
+from .ceiling import Ceiling, impose, read_ceiling, step_down
 from .errors import EngineError
 from .launch import accounts, control, programs
 from .launch.control import Child
@@ -156,7 +156,7 @@ def open_target(name: str) -> Target:
         os.close(fd)
         raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
     environment, delegates = _started_with(name)
-    return Target(name, state.pid, fd, _ceiling(name), environment, delegates)
+    return Target(name, state.pid, fd, read_ceiling(name), environment, delegates)
 
 
 def _not_running(name: str) -> EngineError:
@@ -181,15 +181,6 @@ def _started_with(name: str) -> tuple[Mapping[str, str], bool]:
     if isinstance(environment, dict) and all(isinstance(value, str) for value in environment.values()):
         return environment, delegates
     return {}, delegates
-
-
-def _ceiling(name: str) -> Ceiling:
-    """What the init was given; nobody enters with more, so nobody enters when it cannot be read."""
-    try:
-        return Ceiling.from_json(files.read_json(places.ceiling(name)))
-    except (KernelError, LookupError, TypeError, ValueError) as error:
-        remedy = f"restart the jail: jailctl restart {name}"
-        raise EngineError(name, f"{places.ceiling(name)} is damaged", remedy=remedy) from error
 
 
 def _streams(relay: Relay, *, shares: bool) -> list[int]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._kernel.cgroup_statistics import read_statistics
-from . import limits, network, places, status
+from . import limits, network, status
 from .errors import EngineError
 from .report import TRAFFIC, Seen
 
@@ -67,15 +67,17 @@ def _traffic(seen: Seen) -> dict[str, int] | None:
 
 def _privileges(seen: Seen) -> dict[str, Any]:
     """The ceiling of a running jail, and what each of its processes may do, by name."""
-    from .._kernel import capabilities, files
+    from .._kernel import capabilities
     from . import inmate_privileges
-    from .ceiling import Ceiling
+    from .ceiling import read_ceiling
 
     state = seen.state
-    raw = files.read_json(places.ceiling(seen.name)) if state and status.is_alive(state) else None
-    if raw is None or state is None:
+    if state is None or not status.is_alive(state):
         return {}
-    ceiling = Ceiling.from_json(raw)
+    try:
+        ceiling = read_ceiling(seen.name)
+    except EngineError as error:
+        return {"message": str(error)}
     policy = inmate_privileges.policy_of(seen.full, init=state.pid, ceiling=ceiling)
     processes = inmate_privileges.standings(seen.name, policy)
     return {
