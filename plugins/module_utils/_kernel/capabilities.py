@@ -43,6 +43,11 @@ class CapabilitySets(NamedTuple):
     ambient: frozenset[int]
 
 
+def known_names() -> frozenset[str]:
+    """Names of all capabilities that this release knows, without ``CAP_``."""
+    return frozenset(_NUMBERS)
+
+
 def number_of(name: str) -> int:
     """Number of a capability: ``CHOWN``, ``cap_chown``, or a plain number for one that is newer than this release.
 
