@@ -153,6 +153,11 @@ def test_a_module_that_strace_kills_is_completed_by_the_next(before: list[str], 
         assert settled(before) == [], moment
 
 
+def _sleeps(pid: int) -> bool:
+    """Whether a process waits for something (proc_pid_stat(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE])
 def test_a_task_whose_connection_is_lost_is_completed_by_the_next(before: list[str], number: int) -> None:
     slow = whole_jail(hooks=[HANGING])
@@ -169,6 +174,8 @@ def test_a_task_whose_connection_is_lost_is_completed_by_the_next(before: list[s
     started.stdin.write(arguments)
     started.stdin.close()
     wait_until(lambda: any("sleep 1000" in text for text in machine.processes().values()), what="the hook")
+    # Not sooner: Python loses an exception of its own that an interrupt raises right after a fork.
+    wait_until(lambda: _sleeps(started.pid), what="the module to wait for it")
     os.killpg(started.pid, number)
     if number == signal.SIGPIPE:
         # Python ignores it.

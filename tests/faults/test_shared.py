@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import places, status
+from ansible_collections.hosting.jails.plugins.module_utils._engine.shared_addresses import ip_of
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import announcements, files, links
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.rtnetlink import Reader
 from ansible_collections.hosting.jails.tests.faults.tasks import (
     NAME,
     run,
@@ -100,9 +103,13 @@ def _failing(owner: Any, name: str, number: int) -> Callable[[], None]:
         def fail(*_unused: Any, **_unused_too: Any) -> None:
             raise KernelError(name, LINK, number)
 
-        setattr(owner, name, fail)
+        _replace(owner, name, fail)
 
     return prepare
+
+
+def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:
+    setattr(owner, name, function)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +119,23 @@ def _failing(owner: Any, name: str, number: int) -> Callable[[], None]:
 def test_what_the_kernel_refuses_fails_the_task_and_leaves_nothing(before: list[str], owner: Any, name: str) -> None:
     outcome = run(DEFINED, prepare=_failing(owner, name, 5))
     assert outcome.failure
+    removed(before, 0)
+
+
+def test_an_address_that_the_kernel_routes_to_late_is_waited_for(before: list[str]) -> None:
+    def prepare() -> None:
+        route_to, asked = Reader.route_to, []
+
+        def late(reader: Reader, address: str) -> Any:
+            if address != ip_of(OWN6):
+                return route_to(reader, address)
+            asked.append(time.monotonic())
+            return route_to(reader, address) if asked[-1] > asked[0] + 0.5 else None
+
+        _replace(Reader, "route_to", late)
+
+    outcome = run(DEFINED, prepare=prepare)
+    assert (outcome.failure, outcome.state) == ("", "running")
     removed(before, 0)
 
 

@@ -14,6 +14,7 @@ the addresses of a running jail change. Nothing of ours has to run for that.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -30,8 +31,10 @@ from .errors import EngineError
 from .network_state import canonical_prefix
 from .shared_addresses import Carried, Carrier, ip_of
 
-# Each turn does what is left to do, and the next one looks again.
-_ROUNDS = 3
+# Each turn does what is left to do, and the next one looks again. The kernel routes to a new IPv6 address when a worker
+# of its own finds the time (addrconf_dad_work in net/ipv6/addrconf.c), so those after the first two wait, longer each.
+_ROUNDS = 10
+_PAUSE_SECONDS = 0.01
 
 
 class Wanted(NamedTuple):
@@ -124,6 +127,8 @@ def ensure(document: Mapping[str, Any], index: int) -> bool:
     want = wanted(_with_caps_in_force(document))
     with Reader() as reader:
         for turn in range(_ROUNDS):
+            if turn > 1:
+                time.sleep(_PAUSE_SECONDS * 2 ** (turn - 2))
             carried = _look(want, reader)
             if carried.addresses == want.addresses and carried.in_place and _is_held(want):
                 return turn > 0

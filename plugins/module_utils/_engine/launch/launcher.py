@@ -51,7 +51,7 @@ class Launch:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # In the system order a pid namespace of the jail's own user namespace is wanted: the child makes it.
         own_pids = contextlib.nullcontext() if recipe.system else namespaces.new_pid_namespace_for_children()
-        with theirs, _user_namespace(recipe) as user_namespace, own_pids:
+        with theirs, own_pids, _user_namespace(recipe) as user_namespace:
             self._child = os.fork()
             if self._child == 0:
                 setup.run(Start(recipe, Child(theirs.detach()), output, user_namespace))
