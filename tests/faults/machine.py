@@ -12,6 +12,7 @@ the first process of its pid namespace ends, the kernel kills whatever the test 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pickle
 import shutil
@@ -24,28 +25,50 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import mounts, namespaces, trees
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, mounts, namespaces, trees
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
 
 BUILD = Path(__file__).resolve().parents[2] / ".build"
 STATE_DIRECTORIES = ("/etc/jails", "/run/jails", "/var/lib/jails", "/var/log/jails")
+_PREFIX = "faults-"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def run(function: Callable[[], Any]) -> tuple[Any, int]:
     """Run a function on a machine of its own; its result (None when it died) and the wait status."""
     engine = installed_engine()
-    scratch = tempfile.mkdtemp(prefix="faults-")
-    group = Cgroup(find_hierarchies(), os.path.basename(scratch))
-    group.create()
-    try:
-        return in_child(lambda: _enter(function, engine, scratch, group))
-    finally:
+    _sweep()
+    scratch = tempfile.mkdtemp(prefix=_PREFIX)
+    with files.closing(os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)) as held:
+        # Before there is a group: whoever sweeps goes by groups.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        group = Cgroup(find_hierarchies(), os.path.basename(scratch))
+        group.create()
+        try:
+            return in_child(lambda: _enter(function, engine, scratch, group))
+        finally:
+            _take_down(group, scratch)
+
+
+def _take_down(group: Cgroup, scratch: str) -> None:
+    group.kill()
+    group.wait_empty(5.0)
+    group.remove()
+    with contextlib.suppress(FileNotFoundError):
         os.rmdir(scratch)
-        group.kill()
-        group.wait_empty(5.0)
-        group.remove()
+
+
+def _sweep() -> None:
+    """Take down what machines have left whose run was killed: nobody holds their directory."""
+    hierarchies = find_hierarchies()
+    for name in {path.name for root in hierarchies.roots for path in Path(root).glob(f"{_PREFIX}*")}:
+        scratch = f"{tempfile.gettempdir()}/{name}"
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), contextlib.ExitStack() as stack:
+            if os.path.isdir(scratch):
+                held = stack.enter_context(files.closing(os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)))
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take_down(Cgroup(hierarchies, name), scratch)
 
 
 def in_child(function: Callable[[], Any]) -> tuple[Any, int]:

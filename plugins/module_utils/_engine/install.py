@@ -29,8 +29,7 @@ COMMAND = "/usr/local/sbin/jailctl"
 PACKAGE = "hosting_jails"
 
 _LAYERS = ("_model", "_kernel", "_engine")
-# The glue to Ansible is of no use on a host by itself.
-# For Ansible alone, on the host and on the controller.
+# The glue to Ansible, on the host and on the controller, is of no use to an engine by itself.
 _LEFT_OUT = ("_engine/module.py", "_model/documentation.py")
 _INTERPRETER = "/usr/bin/python3"
 _LOCAL_PROGRAMS = "/usr/local/bin"

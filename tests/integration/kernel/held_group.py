@@ -10,6 +10,7 @@ comes back, or the name of the errno that they met.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import errno
 import os
@@ -29,11 +30,12 @@ from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups impo
 SECONDS = 3.0
 
 
-class Place:
+class Place(abc.ABC):
     """Where functions of a test are run, in forked children that ``enter`` it."""
 
+    @abc.abstractmethod
     def enter(self) -> None:
-        raise NotImplementedError
+        """Have the calling process be there."""
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function returns in a process there, or the name of the errno that it meets."""

@@ -5,12 +5,10 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ..._kernel import processes
+from .reporters import Reporter
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -40,39 +38,27 @@ def map_all(
     return [found[number % count][number // count] for number in range(len(items))]
 
 
-class _Helper:
-    """A forked process that looks at a portion, knowing all that its parent knows, and ends with it."""
+class _Helper(Reporter):
+    """A process that looks at a portion."""
 
     def __init__(self, look: Callable[[Any], Any], portion: Sequence[Any], settle: Callable[[], None]) -> None:
-        parent = os.getpid()
-        self._reader, writer = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                processes.die_with(parent)
-                settle()
-                _answer(writer, [look(item) for item in portion])
-            finally:
-                os._exit(0)
-        os.close(writer)
+        def work(writer: int) -> None:
+            settle()
+            _answer(writer, [look(item) for item in portion])
+
+        super().__init__(work)
 
     def found(self) -> list[Any]:
         """All that it has found, nothing where it did not come to its end."""
         import pickle
 
-        with open(self._reader, "rb", closefd=False) as answer:
+        with open(self.reader, "rb", closefd=False) as answer:
             packed = answer.read()
         try:
             found: list[Any] = pickle.loads(packed)
         except (EOFError, pickle.UnpicklingError):
             return []
         return found
-
-    def end(self) -> None:
-        """See it go, be it by force."""
-        os.close(self._reader)
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
 
 
 def _answer(writer: int, found: list[Any]) -> None:

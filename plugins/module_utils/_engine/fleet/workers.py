@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import struct
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from ..._kernel import processes
 from .failures import EXPECTED, Failure, failure_of
+from .reporters import Reporter
 
 Step = Callable[[str], None]
 
@@ -64,33 +63,18 @@ def _queue(length: int) -> Iterator[int]:
         os.close(reader)
 
 
-class _Worker:
-    """A forked process that takes jails from the queue and reports on each."""
+class _Worker(Reporter):
+    """A process that takes jails from the queue and reports on each."""
 
     def __init__(self, step: Step, names: Sequence[str], queue: int) -> None:
-        parent = os.getpid()
-        self._reports, writer = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                processes.die_with(parent)
-                _work(step, names, queue, writer)
-            finally:
-                os._exit(0)
-        os.close(writer)
+        super().__init__(lambda writer: _work(step, names, queue, writer))
 
     def reports(self) -> Iterator[tuple[str, Failure | None]]:
         """The jails that are done, as they come."""
-        with open(self._reports, encoding="utf-8", closefd=False) as lines:
+        with open(self.reader, encoding="utf-8", closefd=False) as lines:
             for line in lines:
                 name, failure = json.loads(line)
                 yield name, Failure(*failure) if failure else None
-
-    def end(self) -> None:
-        """See it go, be it by force."""
-        os.close(self._reports)
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
 
 
 def _work(step: Step, names: Sequence[str], queue: int, reports: int) -> None:

@@ -13,7 +13,7 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from .attack import NOBODY, Facts, Missing, Refused, any_of, any_of_these, attack
@@ -227,13 +227,9 @@ def make_files_immutable(facts: Facts) -> list[str]:
     """Files that not even the host's root could remove, without a word to chattr(1)."""
 
     def freeze(path: str) -> None:
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
-        try:
+        with _passing_file(path) as fd:
             fcntl.ioctl(fd, _FS_IOC_SETFLAGS, struct.pack("l", _IMMUTABLE))
             fcntl.ioctl(fd, _FS_IOC_SETFLAGS, struct.pack("l", 0))
-        finally:
-            os.close(fd)
-            os.unlink(path)
 
     return any_of_these(
         (f"{place}/.verify-immutable" for place in facts["places"]),
@@ -247,21 +243,28 @@ def change_the_project_of_files(facts: Facts) -> list[str]:
     """The size of a root file system is counted by the project of its files (FS_IOC_FSSETXATTR)."""
 
     def move(path: str) -> None:
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
-        try:
+        with _passing_file(path) as fd:
             attributes = bytearray(fcntl.ioctl(fd, _FS_IOC_FSGETXATTR, bytes(28)))
             project = struct.unpack_from("=I", attributes, 12)[0]
             struct.pack_into("=I", attributes, 12, project + 1)
             fcntl.ioctl(fd, _FS_IOC_FSSETXATTR, bytes(attributes))
-        finally:
-            os.close(fd)
-            os.unlink(path)
 
     return any_of_these(
         (f"{place}/.verify-project" for place in facts["places"]),
         move,
         frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP, errno.EROFS}),
     )
+
+
+@contextlib.contextmanager
+def _passing_file(path: str) -> Iterator[int]:
+    """Descriptor of a file that is there for the length of a block."""
+    fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+        os.unlink(path)
 
 
 def _open_again(path: str) -> None:

@@ -100,7 +100,6 @@ def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int, 
                 os.close(fd)
         os.setsid()
         join(target, {writer})
-        Child(writer).leave_if_alone()
         # Our caller may be killed while we tell him something.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _leave)
