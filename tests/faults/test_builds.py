@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import files
 from ansible_collections.hosting.jails.tests.faults import roots
 from ansible_collections.hosting.jails.tests.faults.tasks import run, stride
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
@@ -98,33 +98,53 @@ def _shape() -> list[str]:
     return found
 
 
-def test_a_killed_installation_of_the_engine_is_completed() -> None:
+@pytest.fixture
+def small_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some files of the engine instead of three hundred, so that its installation can be killed at every step."""
     run(take_engine)
+    some = dict(list(install.sources().items())[:4])
+    install.engine_version.cache_clear()
+    monkeypatch.setattr(install, "sources", lambda: some)
+
+
+@pytest.mark.usefixtures("small_engine")
+def test_a_killed_installation_of_the_engine_is_completed() -> None:
     before = world("/usr/local")
     run(put_engine)
     whole = world("/usr/local")
-    kills(put_engine, prepared=take_engine, every=stride(60))
-    assert settled(whole, "/usr/local") == []
+    for moment in range(1, _steps(put_engine, prepared=take_engine) + 1):
+        run(take_engine)
+        assert run(put_engine, kill_at=moment).killed
+        assert not run(put_engine).failure, moment
+        assert settled(whole, "/usr/local") == [], moment
     assert install.installed()
-    assert files.read_text(install.COMMAND)
     run(take_engine)
     assert settled(before, "/usr/local") == []
 
 
+@pytest.mark.usefixtures("small_engine")
 def test_a_killed_installation_of_the_engine_is_removed() -> None:
-    run(take_engine)
     before = world("/usr/local")
-    for moment in range(1, MOST_STEPS, stride(60)):
-        outcome = run(put_engine, kill_at=moment)
+    for moment in range(1, _steps(put_engine, prepared=take_engine) + 1):
+        run(take_engine)
+        assert run(put_engine, kill_at=moment).killed
         assert not run(take_engine).failure, moment
         assert settled(before, "/usr/local") == [], moment
-        if not outcome.killed:
-            return
-    raise AssertionError("the installation does not end")
 
 
-def test_a_killed_removal_of_the_engine_is_completed() -> None:
-    run(take_engine)
+@pytest.mark.usefixtures("small_engine")
+def test_a_killed_removal_of_the_engine_is_completed_or_undone() -> None:
     before = world("/usr/local")
-    kills(take_engine, prepared=put_engine, every=stride(45))
-    assert settled(before, "/usr/local") == []
+    run(put_engine)
+    whole = world("/usr/local")
+    for moment in range(1, _steps(take_engine, prepared=put_engine) + 1):
+        for again, expected in ((put_engine, whole), (take_engine, before)):
+            run(put_engine)
+            assert run(take_engine, kill_at=moment).killed
+            assert not run(again).failure, moment
+            assert settled(expected, "/usr/local") == [], moment
+
+
+def _steps(work: Callable[[], Any], *, prepared: Callable[[], Any]) -> int:
+    run(prepared)
+    return run(work).steps

@@ -31,6 +31,8 @@ PACKAGE = "hosting_jails"
 _LAYERS = ("_model", "_kernel", "_engine")
 # The glue to Ansible, on the host and on the controller, is of no use to an engine by itself.
 _LEFT_OUT = ("_engine/module.py", "_model/documentation.py")
+# Written last and removed first: an engine without it is a part of one.
+_COMPLETE = "complete"
 _INTERPRETER = "/usr/bin/python3"
 _LOCAL_PROGRAMS = "/usr/local/bin"
 
@@ -104,7 +106,7 @@ def engine_version() -> str:
 
 def installed() -> bool:
     """Whether this very engine is on the host and jailctl runs it."""
-    return files.read_text(f"{_directory()}/complete") is not None and files.read_text(COMMAND) == _command_text()
+    return files.read_text(f"{_directory()}/{_COMPLETE}") is not None and files.read_text(COMMAND) == _command_text()
 
 
 def ensure_engine() -> list[str]:
@@ -128,7 +130,7 @@ def install() -> None:
     entry = _ENTRY.format(directory=directory, package=PACKAGE)
     files.write_atomic(f"{directory}/jailctl.py", entry, mode=0o644, sync=False)
     _compile(directory)
-    files.write_atomic(f"{directory}/complete", engine_version() + "\n", mode=0o644)
+    files.write_atomic(f"{directory}/{_COMPLETE}", engine_version() + "\n", mode=0o644)
     files.make_directory(os.path.dirname(COMMAND), mode=0o755)
     for link in _links():
         if not _is_taken(link):
@@ -153,7 +155,11 @@ def _is_taken(link: str) -> bool:
 def _compile(directory: str) -> None:
     """Byte code beside the sources: jailctl starts in a third of the time."""
     import compileall
+    import glob
 
+    # importlib writes module.pyc.NUMBER and renames it; where a killed installation left one, it gives up.
+    for path in glob.glob(f"{directory}/**/*.pyc.*", recursive=True):
+        files.remove_file(path)
     compileall.compile_dir(directory, quiet=2)
 
 
@@ -180,7 +186,9 @@ def plan_removal() -> list[Step]:
     if alive:
         raise EngineError("", f"jails run on this host: {', '.join(alive)}", remedy="stop them first")
     steps = [Step(f"remove engine {version}", partial(_remove_version, version)) for version in versions()]
-    if os.path.exists(COMMAND):
+    if not steps and os.path.isdir(PREFIX) and not os.listdir(PREFIX):
+        steps.append(Step(f"remove {PREFIX}", _remove_prefix))
+    if _has_command():
         steps.append(Step(f"remove {COMMAND}", _remove_command))
     return steps
 
@@ -190,15 +198,28 @@ def _remove_version(version: str) -> None:
     from .supervisor import client
 
     client.dismiss(unless=engine_version() if installed() else "")
+    files.remove_file(f"{PREFIX}/{version}/{_COMPLETE}")
     trees.remove_tree(f"{PREFIX}/{version}")
+    _remove_prefix()
+
+
+def _remove_prefix() -> None:
     with contextlib.suppress(OSError):
         os.rmdir(PREFIX)
 
 
+def _has_command() -> bool:
+    """Whether jailctl is there, or a part of it: its other names come before it, and an installation can be killed."""
+    return bool(_own_links()) or any(map(os.path.exists, (COMMAND, files.temporary_of(COMMAND))))
+
+
+def _own_links() -> list[str]:
+    return [link for link in _links() if os.path.islink(link) and os.readlink(link) == os.path.basename(COMMAND)]
+
+
 def _remove_command() -> None:
-    for link in _links():
-        if os.path.islink(link) and os.readlink(link) == os.path.basename(COMMAND):
-            files.remove_file(link)
+    for link in _own_links():
+        files.remove_file(link)
     files.remove_file(COMMAND)
 
 
