@@ -40,7 +40,8 @@ options:
         C(DAC_OVERRIDE), C(FOWNER), C(FSETID), C(KILL), C(NET_BIND_SERVICE), C(SETFCAP), C(SETGID), C(SETPCAP) and
         C(SETUID).
       - V(freebsd) is what FreeBSD leaves a jailed superuser. It adds C(DAC_READ_SEARCH), C(SYS_CHROOT), C(SYS_PTRACE)
-        and C(SYS_RESOURCE) to those of V(service), lets the host name be changed, and goes without System V IPC.
+        and C(SYS_RESOURCE) to those of V(service), lets the host name be changed (not with O(seccomp=none)
+        or a filter of one's own), and goes without System V IPC.
       - V(secure) is the list of C(reducecap --secure) of Linux-VServer, as far as it is worth something in a jail. It
         is V(service) without C(SETPCAP), and with C(DAC_READ_SEARCH), C(SYS_CHROOT) and C(SYS_PTRACE).
       - V(vps) is everything that is safe inside a user namespace, for jails that boot a whole distribution. Such a

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .._model.permissions import PERMISSIONS, denial_of
-from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OF_SYSTEM_JAILS, OWN_PROFILE, Privileges
+from .._model.profiles import LIMITED, NETWORK_CAPABILITIES, OF_SYSTEM_JAILS, OWN_PROFILE, UNCONFINED, Privileges
 from .finding import Finding
 
 ENFORCED = "enforced"
@@ -91,6 +91,9 @@ def _examine_network(privileges: Privileges, *, network: str) -> Iterator[Findin
 
 
 def _examine_permissions(privileges: Privileges, host: Host, *, filtered: bool) -> Iterator[Finding]:
+    if privileges.user_namespace:
+        for name in sorted(privileges.withheld):
+            yield Finding(f"allow {name}", UNAVAILABLE, UNCONFINED)
     for name in sorted(privileges.allowed | privileges.refused):
         verdict, why = _worth_of(name, privileges, host, filtered=filtered)
         yield Finding(f"allow {name if name in privileges.allowed else denial_of(name)}", verdict, why)
@@ -111,6 +114,8 @@ def _worth_of(name: str, privileges: Privileges, host: Host, *, filtered: bool) 
         return ENFORCED, ""
     if permission.unavailable:
         return UNAVAILABLE, permission.unavailable
+    if not filtered and permission.capabilities & privileges.confined:
+        return UNAVAILABLE, UNCONFINED
     if name == "mlock" and not host.raises_limits:
         return PARTIAL, "up to the limit of locked memory of the host's engine, which may not raise it"
     if name == "raw_sockets" and host.network == "shared":

@@ -32,8 +32,10 @@ def compile_ceiling(document: Mapping[str, Any], *, architecture: str) -> Ceilin
     program = b""
     if privileges.seccomp != "none" and seccomp.is_available():
         program = _compile_filter(privileges, document, architecture=architecture)
+    # What nothing confines is not there: a kernel without filters would leave the whole of it open.
+    kept = privileges.capabilities if program else privileges.capabilities - privileges.confined
     return Ceiling(
-        bounding=frozenset(capabilities.number_of(name) for name in privileges.capabilities),
+        bounding=frozenset(capabilities.number_of(name) for name in kept),
         no_new_privileges=privileges.no_new_privileges,
         securebits=capabilities.securebits_of(privileges.securebits),
         seccomp=program,

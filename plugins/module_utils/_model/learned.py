@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from .permissions import PERMISSIONS
-from .profiles import NETWORK_CAPABILITIES, OWN_PROFILE, Privileges, privileges_of
+from .profiles import NETWORK_CAPABILITIES, Privileges, privileges_of
 
 # What a section says anew; the rest of it stays as it is.
 _LEARNED = frozenset({"profile", "keep", "drop", "allow", "no_new_privileges", "seccomp"})
@@ -57,15 +57,9 @@ def _capabilities(document: Mapping[str, Any], now: Privileges, used: frozenset[
         # Such a jail boots under no other profile.
         everything = privileges_of({"init": "system"}).capabilities
         return {"profile": "vps", "drop": sorted(everything - used)}
-    found: dict[str, Any] = {"profile": "none", "keep": sorted(used - _confined(now))}
+    found: dict[str, Any] = {"profile": "none", "keep": sorted(used - now.confined)}
     given = NETWORK_CAPABILITIES - used if (document.get("ip") or {}).get("admin") else frozenset()
     return {**found, "drop": sorted(given)} if given else found
-
-
-def _confined(now: Privileges) -> frozenset[str]:
-    """What the filter confines to the calls of permissions: nothing where it is none of ours, and then it is kept by
-    name, as no permission may be given for it."""
-    return frozenset() if now.seccomp in ("none", OWN_PROFILE) else now.confined
 
 
 def _permissions(now: Privileges, used: frozenset[str]) -> dict[str, Any]:
@@ -73,7 +67,7 @@ def _permissions(now: Privileges, used: frozenset[str]) -> dict[str, Any]:
     allow = dict.fromkeys(now.refused, False)
     for name in now.allowed:
         taken = PERMISSIONS[name].capabilities
-        if not taken or taken & used & (_confined(now) | _BEYOND_CAPABILITIES):
+        if not taken or taken & used & (now.confined | _BEYOND_CAPABILITIES):
             allow[name] = True
     return {"allow": dict(sorted(allow.items()))} if allow else {}
 

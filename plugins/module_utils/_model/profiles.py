@@ -93,6 +93,8 @@ PROFILES = tuple(_KEPT_BY_PROFILE)
 SECCOMP = ("default", "strict", "none")
 # What Privileges.seccomp says of a profile that the document brings along.
 OWN_PROFILE = "profile"
+_NOT_OURS = ("none", OWN_PROFILE)
+UNCONFINED = "without our filter the jail would get all of SYS_ADMIN"
 SECUREBITS = ("noroot", "no_setuid_fixup", "no_cap_ambient_raise")
 
 
@@ -101,7 +103,8 @@ class Privileges(NamedTuple):
 
     ``capabilities`` are held, and those in ``confined`` only for the sake of a permission: no system call is opened for
     them but those of the permission. ``allowed`` and ``refused`` are names of permissions, by profile or by word.
-    ``withheld`` are capabilities and permissions of the profile that a jail without a user namespace cannot have.
+    ``withheld`` are capabilities and permissions of the profile that this jail cannot have: it has no user namespace,
+    or no filter of ours that would confine them.
     """
 
     profile: str
@@ -150,10 +153,11 @@ def resolve_privileges(
     open_to_all = _sum_up(profile, keep=caps.get("keep") or (), drop=caps.get("drop") or (), jail=jail)
     if administers:
         open_to_all |= NETWORK_CAPABILITIES - dropped
-    _refuse_contradictions(caps, said, seccomp=seccomp, jail=jail)
+    _refuse_contradictions(caps, said, open_to_all, seccomp=seccomp, jail=jail)
     refused = frozenset(name for name, given in permissions.items() if not given)
     allowed = frozenset(name for name, given in permissions.items() if given)
-    withheld: frozenset[str] = frozenset()
+    withheld = _unconfined(allowed, open_to_all) if seccomp in _NOT_OURS else frozenset()
+    allowed -= withheld
     if caps.get("user_namespace") is False:
         from . import host_root
 
@@ -206,7 +210,14 @@ def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
 _NARROWED = frozenset({"SYS_ADMIN"})
 
 
-def _refuse_contradictions(caps: Mapping[str, Any], said: Mapping[str, bool], *, seccomp: str, jail: str) -> None:
+def _unconfined(permissions: Iterable[str], open_to_all: frozenset[str]) -> frozenset[str]:
+    """Those permissions that without our filter would bring far more than themselves."""
+    return frozenset(name for name in permissions if PERMISSIONS[name].capabilities & _NARROWED - open_to_all)
+
+
+def _refuse_contradictions(
+    caps: Mapping[str, Any], said: Mapping[str, bool], open_to_all: frozenset[str], *, seccomp: str, jail: str
+) -> None:
     """DocumentError for a permission that another option takes back, and for one that nothing would confine."""
     for name, given in said.items():
         needed = PERMISSIONS[name].capabilities
@@ -214,10 +225,8 @@ def _refuse_contradictions(caps: Mapping[str, Any], said: Mapping[str, bool], *,
         option = "drop" if given else "keep"
         for other in sorted(needed.intersection(map(canonical_capability, caps.get(option) or ()))):
             raise DocumentError(jail, path, f"{other} is in caps.{option}", "take it out of one of the two")
-        if given and needed & _NARROWED and seccomp in ("none", OWN_PROFILE):
-            raise DocumentError(
-                jail, path, "without our filter the jail would get all of SYS_ADMIN", "leave caps.seccomp out"
-            )
+        if given and seccomp in _NOT_OURS and _unconfined((name,), open_to_all):
+            raise DocumentError(jail, path, UNCONFINED, "leave caps.seccomp out")
 
 
 def owns_network(document: Mapping[str, Any]) -> bool:

@@ -71,6 +71,13 @@ def test_who_may_mount_or_name_the_host_may_not_do_the_rest_of_what_sys_admin_ca
             assert shell(it, script).returncode != 0, script
 
 
+def test_a_profile_brings_no_permission_that_nothing_would_confine() -> None:
+    """FreeBSD's may change the host name, which takes SYS_ADMIN: without our filter that would be all of it."""
+    with jail("eng-allow", caps={"profile": "freebsd", "seccomp": "none"}, ip=ADDRESSES) as it:
+        for script in ("hostname other", "mount -t tmpfs none /mnt", "unshare -m true"):
+            assert shell(it, script).returncode != 0, script
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_raw_sockets_can_be_opened_where_that_is_allowed(allowed: bool) -> None:
     with permitted({"raw_sockets": allowed}) as it:

@@ -175,6 +175,12 @@ def test_without_a_filter_nothing_takes_a_system_call_away() -> None:
     assert findings({"caps": {**caps, "seccomp": "none"}})["allow nosysvshm"].verdict == "unavailable"
 
 
+def test_a_permission_of_a_profile_that_no_filter_confines_is_unavailable() -> None:
+    assert findings({"caps": {"profile": "freebsd"}})["allow set_hostname"].verdict == "enforced"
+    found = findings({"caps": {"profile": "freebsd", "seccomp": "none"}})["allow set_hostname"]
+    assert (found.verdict, found.why) == ("unavailable", "without our filter the jail would get all of SYS_ADMIN")
+
+
 @pytest.mark.parametrize(
     ("caps", "item"),
     [
@@ -237,3 +243,6 @@ def test_a_kernel_without_filters_is_reported_and_gets_none(monkeypatch: pytest.
     ceiling = compile_ceiling({}, architecture="x86_64")
     assert not ceiling.seccomp
     assert {line.item: line.verdict for line in ceiling.report}["seccomp"] == "unavailable"
+    assert findings({"caps": {"allow": {"set_hostname": True}}})["allow set_hostname"].verdict == "unavailable"
+    confined = compile_ceiling({"caps": {"profile": "none", "allow": {"set_hostname": True}}}, architecture="x86_64")
+    assert not confined.bounding

@@ -172,6 +172,17 @@ def test_a_permission_that_another_option_takes_back_is_refused() -> None:
 def test_what_only_a_filter_confines_needs_the_filter() -> None:
     for other in ("none", "/etc/docker.json", {"defaultAction": "SCMP_ACT_ALLOW"}):
         assert "leave caps.seccomp out" in refused(allow={"set_hostname": True}, seccomp=other)
+        by_profile = resolve(profile="freebsd", seccomp=other)
+        assert by_profile.withheld == {"set_hostname"}
+        assert "SYS_ADMIN" not in by_profile.capabilities
+        assert "set_hostname" not in by_profile.allowed
+
+
+def test_who_has_a_capability_anyway_needs_no_filter_for_its_permissions() -> None:
+    for caps in ({"profile": "vps"}, {"profile": "freebsd", "keep": ["SYS_ADMIN"]}):
+        privileges = resolve(**caps, allow={"set_hostname": True}, seccomp="none")
+        assert "set_hostname" in privileges.allowed
+        assert not privileges.withheld
 
 
 @pytest.mark.parametrize(
