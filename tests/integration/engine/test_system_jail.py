@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.tests.integration.jails import PATIENCE, Jail, jail, processes_of, wait_until
 
 pytestmark = pytest.mark.usefixtures("template", "nothing_left")
@@ -114,3 +115,18 @@ def test_it_boots_again_on_its_own_files_and_as_another_boot() -> None:
         assert sorted(map(len, boots)) == [37, 37, 37]
         assert it.run("sh", "-c", f"echo x > {BOOT_ID}").returncode != 0
         assert os.stat(f"/proc/{it.pid}").st_uid >= 524288
+
+
+def test_a_volume_over_its_run_has_to_be_its_roots_and_serves_the_next_boot_as_well(tmp_path: Path) -> None:
+    """An earlier boot has left there what the engine puts there."""
+    tmp_path.chmod(0o755)
+    volume = {"source": str(tmp_path), "target": "/run"}
+    with jail("eng-sys3", state="stopped", init="system", mounts=[volume], stop={"timeout": 1}) as it:
+        with pytest.raises(EngineError, match="jail eng-sys3: mounts: .*cannot be given its units in /run.* denied"):
+            it.converge(state="started")
+        base = it.describe()["uid_base"]
+        os.chown(tmp_path, base, base)
+        for _boot in (1, 2):
+            it.converge(state="started")
+            assert it.output("readlink", "/run/systemd/system/console-getty.service") == "/dev/null\n"
+            it.converge(state="stopped")

@@ -5,9 +5,11 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..._kernel import mounts
+from ..errors import EngineError
 
 _UNITS = "/run/systemd/system"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -30,20 +32,29 @@ ExecStart=/usr/bin/ssh-keygen -A
 def prepare() -> None:
     """What the init of a whole distribution needs of its surroundings; call it as the jail's root in the jail's root.
 
-    /run is empty but for us: nothing of the image can be in the way.
+    /run is empty but for us, or a mount of the document on which an earlier boot has left the same: that is replaced.
+    Raises EngineError where the jail's root may not write there, or something else is in the way.
     """
-    os.makedirs(_UNITS, exist_ok=True)
-    # getty on a console that is a log would be restarted for ever (CONTAINER_INTERFACE of systemd).
-    os.symlink("/dev/null", f"{_UNITS}/console-getty.service")
-    _make_host_keys_before_ssh()
-    _show_boot_id()
+    try:
+        os.makedirs(_UNITS, exist_ok=True)
+        # getty on a console that is a log would be restarted for ever (CONTAINER_INTERFACE of systemd).
+        _link("/dev/null", f"{_UNITS}/console-getty.service")
+        _make_host_keys_before_ssh()
+        _show_boot_id()
+    except OSError as error:
+        raise EngineError(
+            "",
+            f"the jail's init cannot be given its units in /run: {error.filename2 or error.filename}: {error.strerror}",
+            path="mounts",
+            remedy="mount nothing over /run, or a tmpfs, or a directory of the jail's root",
+        ) from error
 
 
 def _make_host_keys_before_ssh() -> None:
     _write(f"{_UNITS}/{_HOST_KEYS}", _HOST_KEYS_UNIT)
     for service in ("ssh.service", "sshd.service"):
-        os.mkdir(f"{_UNITS}/{service}.wants")
-        os.symlink(f"../{_HOST_KEYS}", f"{_UNITS}/{service}.wants/{_HOST_KEYS}")
+        os.makedirs(f"{_UNITS}/{service}.wants", exist_ok=True)
+        _link(f"../{_HOST_KEYS}", f"{_UNITS}/{service}.wants/{_HOST_KEYS}")
 
 
 def _show_boot_id() -> None:
@@ -64,5 +75,16 @@ def _show_boot_id() -> None:
 
 
 def _write(path: str, text: str) -> None:
+    _make_room(path)
     with open(path, "x", encoding="utf-8") as file:
         file.write(text)
+
+
+def _link(target: str, path: str) -> None:
+    _make_room(path)
+    os.symlink(target, path)
+
+
+def _make_room(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
