@@ -19,7 +19,8 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine import apply
 from ansible_collections.hosting.jails.plugins.module_utils._engine.converge import converge
 from ansible_collections.hosting.jails.plugins.module_utils._engine.launch import init, setup
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
-from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, server
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import server
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.connection import try_connect
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import libc, links
 from ansible_collections.hosting.jails.plugins.module_utils._model.planner import Wanted
 from ansible_collections.hosting.jails.tests.faults import roots
@@ -209,7 +210,7 @@ def supervised(*, kill_at: int = 0, role: str = "supervisor", after: str = "star
 
 
 def _wait_for_supervisor() -> None:
-    wait_until(client._try_connect, what="the supervisor").close()
+    wait_until(try_connect, what="the supervisor").close()
 
 
 def _arrange_death(role: str, kill_at: int) -> None:

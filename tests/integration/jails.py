@@ -26,6 +26,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine import conve
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places, report, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import packages, templates
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, protocol, server
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.connection import try_connect
 from ansible_collections.hosting.jails.plugins.module_utils._model.wanted import Wanted
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -276,7 +277,7 @@ def fixtures(prefix: str = PREFIX) -> tuple[Any, Any]:
 
 def supervisor_pid() -> int | None:
     """Pid of the supervisor that watches this host's jails, None when there is none."""
-    connection = client._try_connect()
+    connection = try_connect()
     if connection is None:
         return None
     with connection, contextlib.suppress(OSError):
@@ -315,7 +316,7 @@ def own_supervisor() -> Iterator[int]:
 
 def dismiss_supervisor() -> None:
     """Ask the host's supervisor to leave, if there is one, and see it go."""
-    connection = client._try_connect()
+    connection = try_connect()
     if connection is not None:
         client._dismiss(connection)
         wait_until(lambda: not os.path.exists(places.SUPERVISOR_SOCKET), what="the supervisor to leave")

@@ -24,6 +24,18 @@ def refuse(planned: Plan) -> None:
     """
     for action in planned.actions:
         refuse_action(action)
+    if any(action.kind == "jail.start" for action in planned.actions):
+        refuse_start_by_nobody(planned.jail)
+
+
+def refuse_start_by_nobody(jail: str = "") -> None:
+    """EngineError where the supervisor is there and does not answer: a jail that is stopped now would not come back."""
+    from .supervisor import connection
+
+    try:
+        connection.refuse_hung()
+    except connection.Hung as error:
+        raise error.of(jail) from error
 
 
 def refuse_action(action: Action, facts: HostFacts = NOTHING_KNOWN) -> None:

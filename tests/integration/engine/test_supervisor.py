@@ -28,6 +28,10 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor i
     protocol,
     server,
 )
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.connection import (
+    try_connect,
+    version_of,
+)
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.tests.integration.jails import (
     CHECKOUT,
@@ -210,9 +214,9 @@ def test_a_supervisor_of_another_version_is_replaced_and_its_jails_stay(monkeypa
     with own_supervisor() as old, jail("eng-watch", command=COUNTING) as it:
         pid = it.pid
         monkeypatch.setattr(install, "engine_version", lambda: "another")
-        assert client._version(client._try_connect()) != "another"
+        assert version_of(try_connect()) != "another"
         monkeypatch.setattr(install, "ensure_engine", lambda: ["/bin/sh", "-c", "exit 0"])
-        client._dismiss(client._try_connect())
+        client._dismiss(try_connect())
         monkeypatch.undo()
         client.connect().close()
         assert supervisor_pid() not in (None, old)

@@ -56,6 +56,7 @@ def plan_task(task: Task, *, parallel: int) -> Planned:
         mistakes: list[Mistake] = [*conflicts(task.members, staying)]
         mistakes += [*_of_other_fleets(task, jobs), *_in_need_of(purged, jobs)]
         mistakes += _impossible(jobs, replace(facts, taken=taken))
+        mistakes += _not_started(jobs)
     if mistakes:
         raise Refusal(mistakes)
     needs = {**staying, **{job.name: job.document or {} for job in jobs.values()}}
@@ -144,6 +145,15 @@ def _impossible(jobs: Jobs, facts: HostFacts) -> list[Mistake]:
                 else:
                     mistakes.append(_placed(job, error))
     return mistakes
+
+
+def _not_started(jobs: Jobs) -> Iterator[EngineError]:
+    """What would keep each jail from its start."""
+    if any(job.starts and not job.failure for job in jobs.values()):
+        try:
+            preflight.refuse_start_by_nobody()
+        except EngineError as error:
+            yield error
 
 
 def _placed(job: Job, error: Exception) -> EngineError:

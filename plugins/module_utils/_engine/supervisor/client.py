@@ -18,6 +18,7 @@ from ..._model.document import effective
 from .. import allocations, hooks, network, places, status, store
 from ..errors import EngineError
 from . import protocol
+from .connection import Hung, await_answer, try_connect, version_of
 
 _PATIENCE_SECONDS = 30.0
 # Enough to keep the processors busy; each start under way has two processes that look like the supervisor.
@@ -36,10 +37,24 @@ def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
     allocations.ensure_user_namespace(allocation)
     network.ensure(document, allocation.index)
     hooks.run_all(name, "prestart", document)
-    with connect() as connection:
-        protocol.send(connection, {"do": protocol.START, "jail": name, "restarts": restarts})
-        answer = protocol.raise_failure(name, protocol.receive(connection))
+    try:
+        with connect() as connection:
+            protocol.send(connection, {"do": protocol.START, "jail": name, "restarts": restarts})
+            answer = protocol.raise_failure(name, await_answer(connection))
+    except Hung as error:
+        raise _given_up(name, error) from error
     make_ready(name, document, int(answer["pid"]))
+
+
+def _given_up(name: str, error: Hung) -> EngineError:
+    """What to say of a start that the supervisor does not answer for. What it may have begun is ended.
+
+    Should it go on one day, it takes no request of somebody who has gone, and finds a start that has failed.
+    """
+    state = store.read_state(name)
+    if state is not None and state.phase == "starting":
+        status.clear_remains(name, phase="failed", message=error.message)
+    return error.of(name)
 
 
 def make_ready(name: str, document: Mapping[str, Any], pid: int) -> None:
@@ -68,6 +83,9 @@ def start_all(names: Sequence[str]) -> Iterator[tuple[str, int | EngineError]]:
             for name, outcome in _ask_for_starts(list(waiting)):
                 del waiting[name]
                 yield name, outcome
+        except Hung as error:
+            yield from [(name, _given_up(name, error)) for name in waiting]
+            return
         except (OSError, EngineError) as error:
             reason = error
         for name in list(waiting):
@@ -94,10 +112,10 @@ def _ask_for_starts(names: Sequence[str]) -> Iterator[tuple[str, int | EngineErr
 
 def _next_start(connection: socket.socket) -> tuple[str, int | EngineError]:
     try:
-        answer = protocol.receive(connection)
+        answer = await_answer(connection)
     except ConnectionResetError:
         # It went away with requests of ours unread, but its last answers are still there (unix(7)).
-        answer = protocol.receive(connection)
+        answer = await_answer(connection)
     if answer is None:
         raise EngineError("", "it went away in the middle of it")
     name = str(answer["jail"])
@@ -114,17 +132,20 @@ def restart_ended(name: str, instance: str, restarts: int) -> None:
         document = store.read_document(name)
         if document is None or state is None or state.instance != instance or state.goal != "running":
             return
-        if state.phase in ("failed", "stopped") and not status.is_alive(state):
+        if status.has_ended(state) and not status.is_alive(state):
             start(name, effective(document), restarts=restarts)
 
 
 def connect() -> socket.socket:
-    """A connection to the host's supervisor: started if there is none, replaced if it is of another version."""
-    connection = _try_connect()
+    """A connection to the host's supervisor: started if there is none, replaced if it is of another version.
+
+    Hung where there is one that does not answer.
+    """
+    connection = try_connect()
     if connection is not None:
         from ..install import engine_version, ensure_engine
 
-        if _version(connection) == engine_version():
+        if version_of(connection) == engine_version():
             return connection
         # First, because systemd starts the next one at once, from what it then finds.
         ensure_engine()
@@ -134,34 +155,20 @@ def connect() -> socket.socket:
 
 def dismiss(*, unless: str = "") -> None:
     """Have the host's supervisor leave, unless it is of that version; jails that run get one of ours in its place."""
-    connection = _try_connect()
-    if connection is None:
-        return
-    if unless and _version(connection) == unless:
-        connection.close()
-        return
-    _dismiss(connection)
-    if unless and any(status.run_state(name) in ("running", "frozen") for name in store.names()):
-        _spawn_and_connect().close()
+    connection = try_connect()
+    if connection is not None:
+        if unless and version_of(connection) == unless:
+            connection.close()
+            return
+        _dismiss(connection)
+    if unless:
+        keep_watch()
 
 
-def _try_connect() -> socket.socket | None:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    try:
-        connection.connect(places.SUPERVISOR_SOCKET)
-    except OSError:
-        connection.close()
-        return None
-    return connection
-
-
-def _version(connection: socket.socket) -> str:
-    try:
-        protocol.send(connection, {"do": protocol.PING})
-        answer = protocol.receive(connection)
-    except OSError:
-        return ""
-    return str((answer or {}).get("version", ""))
+def keep_watch() -> None:
+    """Have a supervisor as long as jails run: one that has left, or was killed, is followed at the next start only."""
+    if any(status.run_state(name) in ("running", "frozen") for name in store.names()):
+        connect().close()
 
 
 def _dismiss(connection: socket.socket) -> None:
@@ -195,7 +202,7 @@ def _connect_within(seconds: float) -> socket.socket | None:
     deadline = time.monotonic() + seconds
     poll = 0.005
     while time.monotonic() < deadline:
-        connection = _try_connect()
+        connection = try_connect()
         if connection is not None:
             return connection
         time.sleep(poll)

@@ -26,6 +26,7 @@ from ..launch.launcher import DEADLINE_SECONDS
 from ..start import Starting
 from ..store import RuntimeState
 from . import aftermath, client, protocol
+from .connection import has_hung_up
 from .watch import Watched, adopt, died_unseen, ended, running, watch
 
 # A supervisor with nothing to watch stays this long for the next request, and ends.
@@ -132,6 +133,8 @@ class Server:
         if request is None:
             self._hang_up(connection)
         elif request["do"] == protocol.START:
+            if has_hung_up(connection):
+                return  # Nobody holds the jail's lock any more.
             self._begin(str(request["jail"]), int(request.get("restarts", 0)), connection)
         elif request["do"] == protocol.LEAVE:
             self._leave()
