@@ -115,7 +115,7 @@ options:
       - V(latest) is up to date. A template gets a new generation if its package sources have newer packages than it,
         or its archive is another. A jail on an older generation of its template is reset to the newest one.
       - Where a template would get a new generation, and O(generation) has gone back from one that is the same and that
-        jails still stand on, that becomes the current one again and nothing is built.
+        is still there, that becomes the current one again and nothing is built.
       - V(reset) is for a jail, made anew from O(source). Everything that was changed in it is lost.
       - V(previous) is for a jail, the root file system that it had before the last reset that was told to keep it, with
         every change that had been made in it. The one that it has now is removed.
@@ -141,8 +141,14 @@ options:
       - The generation of O(template) that is to be the current one, from which jails are cloned and to which
         O(state=latest) brings them. It has to be there, see the C(generations) of RV(template).
       - This is the way back from a build that turned out to be bad. Newer generations stay only as long as jails stand
-        on them.
+        on them, or as O(keep_newer) says.
     type: str
+  keep_newer:
+    description:
+      - Whether generations that are newer than O(generation) stay though no jail stands on them, for O(state=latest) to
+        take up the newest again if a build would be the same. They go when another one is built.
+    type: bool
+    default: false
   apply:
     description:
       - What may be done to a running jail when its root file system is to be made anew.
@@ -268,91 +274,13 @@ reasons:
   sample: ["rootfs: a reset needs a restart"]
 """
 
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._engine.converge import converge
-from ..module_utils._engine.module import APPLY_SPEC, run
-from ..module_utils._model.errors import DocumentError
-from ..module_utils._model.names import jail_name
-from ..module_utils._model.options import argument_spec, given
-from ..module_utils._model.wanted import Wanted
-
-STATES = ("present", "latest", "reset", "previous", "absent")
-
-
-def of_template(module: AnsibleModule) -> dict[str, Any]:
-    """The result for a template."""
-    from ..module_utils._engine.rootfs import template_task
-
-    parameters = module.params
-    if parameters["state"] in ("reset", "previous"):
-        raise DocumentError(
-            "",
-            "state",
-            "a template is never changed, so there is nothing to reset or to bring back",
-            "use state: latest for a new generation, and generation for an earlier one",
-        )
-    return template_task.converge(
-        parameters["template"],
-        state=parameters["state"],
-        source=parameters["source"],
-        generation=parameters["generation"],
-        check=module.check_mode,
-    )
-
-
-def of_jail(module: AnsibleModule) -> dict[str, Any]:
-    """The result for a jail's part of its document."""
-    parameters = module.params
-    name, state = jail_name(parameters["jail"], path="jail"), parameters["state"]
-    wanted = Wanted(
-        jail=name,
-        given=_given(name, state, parameters),
-        part="rootfs",
-        reset=state == "reset" or (state == "latest" and on_old_generation(name)),
-        previous=state == "previous",
-        keep_previous=parameters["keep_previous"],
-    )
-    return converge(wanted, apply_mode=parameters["apply"], check=module.check_mode)
-
-
-def _given(name: str, state: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    from ..module_utils._engine.rootfs import previous
-
-    if state == "absent":
-        return {"rootfs": {}}
-    kept = previous.read(name) if state == "previous" else None
-    return {"rootfs": {"source": kept.source}} if kept else given("rootfs", parameters)
-
-
-def on_old_generation(jail: str) -> bool:
-    """Whether the jail's template has a newer generation than the one that the jail stands on."""
-    from ..module_utils._engine.rootfs import roots
-
-    manifest = roots.read(jail)
-    return manifest is not None and roots.is_stale(manifest)
+from ..module_utils._engine.module import run_module
+from ..module_utils._engine.tasks.rootfs import manage
 
 
 def main() -> None:
     """Entry point of the module."""
-    spec = {
-        **argument_spec("rootfs"),
-        **APPLY_SPEC,
-        "jail": {"type": "str"},
-        "template": {"type": "str"},
-        "state": {"type": "str", "choices": list(STATES), "default": "present"},
-        "keep_previous": {"type": "bool"},
-        "generation": {"type": "str"},
-    }
-    module = AnsibleModule(
-        argument_spec=spec,
-        mutually_exclusive=[("jail", "template"), ("jail", "generation"), ("source", "generation")],
-        required_one_of=[("jail", "template")],
-        supports_check_mode=True,
-    )
-    run(module, of_jail if module.params["jail"] is not None else of_template)
+    run_module("jail_rootfs", manage)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class TemplateLive:
     ``source`` is the canonical source that its current generation was built from, None when there is no template.
     ``outdated`` is what a new build would bring, a line each; it is only looked at for the state ``latest``.
     ``jails`` stand on one of its generations. ``generation`` is the current one of all its ``generations``.
-    ``ready`` is a newer one that a build would be the same as, and that jails stand on: somebody has gone back from it.
+    ``ready`` is a newer one that a build would be the same as: somebody has gone back from it, and it was to stay.
     """
 
     source: Mapping[str, Any] | None = None
@@ -101,7 +101,7 @@ def plan_template(
 def _renewal(name: str, live: TemplateLive, why: str) -> TemplateAction:
     if not live.ready:
         return TemplateAction("template.build", name, why)
-    summary = f"to generation {live.ready}, on which jails stand already: {why}"
+    summary = f"to generation {live.ready}, which is there already: {why}"
     return TemplateAction("template.switch", name, summary, live.ready)
 
 

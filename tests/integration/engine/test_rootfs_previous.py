@@ -66,19 +66,6 @@ def old() -> str:
     return generation
 
 
-def killed(function: Callable[[], object]) -> None:
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException):
-            function()
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
-
-
-def die(*_: object, **__: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_what_a_reset_keeps_comes_back_with_its_changes_and_its_generation(old: str) -> None:
     new = build("new").generation
     assert reset(keep=True) == new
@@ -239,6 +226,20 @@ def test_a_generation_that_all_jails_were_taken_back_from_is_built_again(old: st
     rebuilt, steps = of_template("new", "latest")
     assert steps == ["template.build"]
     assert rebuilt != bad
+
+
+def test_one_that_no_jail_stands_on_is_taken_up_again_if_it_was_to_stay(old: str) -> None:
+    new = build("new").generation
+    templates.switch("debian", old, keep_newer=True)
+    templates.settle("debian")
+    assert build("other").generation not in (new, old)
+    assert [each.generation for each in templates.generations("debian")][0] == old, "a newer one makes it useless"
+    templates.switch("debian", old)
+    new = build("new").generation
+    templates.switch("debian", old, keep_newer=True)
+    assert of_template("new", "latest") == (new, ["template.switch"])
+    templates.switch("debian", old)
+    assert [each.generation for each in templates.generations("debian")] == [old]
 
 
 def test_a_generation_that_is_not_there_is_refused_with_those_that_are(old: str) -> None:

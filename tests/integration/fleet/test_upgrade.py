@@ -117,6 +117,25 @@ def test_hosts_keep_step_and_a_drained_one_keeps_nobody(fleet: Fleet) -> None:
     assert fleet.run("upgrade").changed() == {host.name: 0 for host in fleet.hosts}
 
 
+def test_whoever_was_stopped_before_its_first_jail_moved_does_not_build_again(fleet: Fleet) -> None:
+    first, second, third = fleet.hosts
+    fleet.release(f"{GOOD}# 2.1\n")
+    second.run("rm", _ARCHIVE)
+    stopped = fleet.run("upgrade")
+    assert {name for name, counts in stopped.recap().items() if counts["failed"]} == {second.name}
+    assert _moves(stopped) == []
+    assert [set(jails.values()) for jails in fleet.generations()] == [{"new"}] * 3, "the earlier one is current again"
+    fleet.release(f"{GOOD}# 2.1\n")
+    run = fleet.run("upgrade")
+    assert run.status == 0, run.output
+    steps = {
+        row["_host"]: row["actions"][0].split()[0] for row in run.results if row.get("template") and row["changed"]
+    }
+    assert steps == {first.name: "template.switch", second.name: "template.build", third.name: "template.switch"}
+    assert [set(jails.values()) for jails in fleet.generations()] == [{"new"}] * 3
+    assert all(map(_running, fleet.hosts))
+
+
 def test_a_wave_that_fails_on_one_host_is_the_last_on_all(fleet: Fleet) -> None:
     first, second, third = fleet.hosts
     fleet.release(f"{GOOD}# 3\n", worse=_BAD, on=second)

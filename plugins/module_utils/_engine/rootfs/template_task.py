@@ -15,11 +15,18 @@ from .manifests import TemplateManifest
 
 
 def converge(
-    name: Any, *, state: str, source: Mapping[str, Any] | None, check: bool, generation: str | None = None
+    name: Any,
+    *,
+    state: str,
+    source: Mapping[str, Any] | None,
+    check: bool,
+    generation: str | None = None,
+    keep_newer: bool = False,
 ) -> dict[str, Any]:
     """Bring a template into the state that a task asks for, or say what that would take; the module's result.
 
-    ``generation`` is the finished one that is to be current, whatever its source was.
+    ``generation`` is the finished one that is to be current, whatever its source was; ``keep_newer`` is for those that
+    are newer: see templates.switch().
 
     Raises DocumentError for a name or source that is none, EngineError for what cannot be built or removed.
     """
@@ -35,7 +42,7 @@ def converge(
     if not actions:
         templates.settle(name)
     for action in actions:
-        _carry_out(action, wanted)
+        _carry_out(action, wanted, keep_newer=keep_newer)
     return _result(name, actions, before, templates.describe(name))
 
 
@@ -59,25 +66,27 @@ def _observe(name: str, state: str, wanted: Mapping[str, Any] | None) -> Templat
 def _ready(present: TemplateManifest, source: Mapping[str, Any], *, look: bool) -> str:
     """The newest generation that is what a build would make, of those that were gone back from; empty: there is none.
 
-    One on which no jail stands does not count: whoever wants a build made again moves its jails away.
+    One on which no jail stands does not count, unless it was kept for this: whoever wants a build made again moves its
+    jails away.
     """
     in_use = set(templates.clones(present.template).values())
     for manifest in reversed(templates.generations(present.template)):
         if manifest.generation <= present.generation:
             break
-        if manifest.generation not in in_use or not same_source(manifest.source, source):
+        wanted = manifest.generation in in_use or templates.is_kept(manifest)
+        if not wanted or not same_source(manifest.source, source):
             continue
         if not (look and updates.outdated(manifest, source)):
             return manifest.generation
     return ""
 
 
-def _carry_out(action: TemplateAction, wanted: Mapping[str, Any] | None) -> None:
+def _carry_out(action: TemplateAction, wanted: Mapping[str, Any] | None, *, keep_newer: bool) -> None:
     if action.kind == "template.remove":
         templates.remove(action.template)
         return
     if action.kind == "template.switch":
-        templates.switch(action.template, action.generation)
+        templates.switch(action.template, action.generation, keep_newer=keep_newer)
         return
     present = templates.current(action.template)
     source = wanted if wanted is not None else present.source if present else {}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # As long as a slow mirror may need: whoever waits finds the template built.
 _BUILD_PATIENCE = 1800.0
 _MOMENT = 60.0
+# What is in the file that marks a generation as withdrawn; otherwise nothing is.
+_KEPT = "kept\n"
 
 
 def current(name: str) -> TemplateManifest | None:
@@ -113,17 +115,18 @@ def build(
         return _finished_before(name, source, instead_of) or _build(name, source)
 
 
-def switch(name: str, identity: str) -> None:
+def switch(name: str, identity: str, *, keep_newer: bool = False) -> None:
     """Make a finished generation the current one, and withdraw those that are newer: a build does not take them up.
 
-    A newer one stays only as long as jails stand on it. Raises EngineError: busy, or there is no such generation.
+    A newer one stays only as long as jails stand on it, or with ``keep_newer`` until something newer than that is
+    built. Raises EngineError: busy, or there is no such generation.
     """
     with _waiting(name), _building(name, _MOMENT):
         found = generations(name)
         if identity not in [manifest.generation for manifest in found]:
             raise _error(name, f"there is no generation {identity}", path="generation", remedy=_choices(found))
         for manifest in found:
-            _withdraw(manifest, manifest.generation > identity)
+            _withdraw(manifest, manifest.generation > identity, kept=keep_newer)
         files.write_atomic(f"{directories.template(name)}/current", f"{identity}\n", mode=0o600)
         prune(name)
 
@@ -135,11 +138,14 @@ def settle(name: str) -> None:
 
 
 def prune(name: str) -> list[str]:
-    """Remove the generations that are neither current nor under a jail; their names."""
+    """Remove the generations that are neither current, nor under a jail, nor newer and kept; their names."""
     with references():
-        kept = {manifest.generation for manifest in [current(name)] if manifest}
-        kept |= {*clones(name).values(), *previous.on_template(name).values()}
-        stale = [manifest.generation for manifest in generations(name) if manifest.generation not in kept]
+        present, found = current(name), generations(name)
+        kept = {*clones(name).values(), *previous.on_template(name).values()}
+        if present:
+            newer = [manifest for manifest in found if manifest.generation > present.generation]
+            kept |= {present.generation, *(manifest.generation for manifest in newer if is_kept(manifest))}
+        stale = [manifest.generation for manifest in found if manifest.generation not in kept]
         for identity in stale:
             leftovers.discard(directories.generation(name, identity))
     return stale
@@ -236,9 +242,14 @@ def _is_withdrawn(manifest: TemplateManifest) -> bool:
     return os.path.exists(_withdrawn(manifest))
 
 
-def _withdraw(manifest: TemplateManifest, withdrawn: bool) -> None:
+def is_kept(manifest: TemplateManifest) -> bool:
+    """Whether a generation was withdrawn by somebody who wants it to be taken up again, though no jail stands on it."""
+    return files.read_text(_withdrawn(manifest)) == _KEPT
+
+
+def _withdraw(manifest: TemplateManifest, withdrawn: bool, *, kept: bool) -> None:
     if withdrawn:
-        files.write_atomic(_withdrawn(manifest), "", mode=0o600)
+        files.write_atomic(_withdrawn(manifest), _KEPT if kept else "", mode=0o600)
     else:
         files.remove_file(_withdrawn(manifest))
 

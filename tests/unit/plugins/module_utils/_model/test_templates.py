@@ -57,9 +57,7 @@ def test_latest_builds_for_newer_packages_and_names_them():
     ],
 )
 def test_what_a_build_would_make_again_is_not_built_but_taken(state, live, why):
-    assert lines(state, NGINX, live) == [
-        f"template.switch debian: to generation 2, on which jails stand already: {why}"
-    ]
+    assert lines(state, NGINX, live) == [f"template.switch debian: to generation 2, which is there already: {why}"]
 
 
 def test_a_template_without_jails_is_removed_once():
