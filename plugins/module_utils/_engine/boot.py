@@ -70,6 +70,15 @@ def is_enabled() -> bool:
     )
 
 
+def _is_left() -> bool:
+    """Whether there is anything of the units, such as a run leaves that is killed."""
+    return any(os.path.lexists(name) for path in _paths() for name in (path, files.temporary_of(path)))
+
+
+def _paths() -> list[str]:
+    return [f"{directory}/{unit}" for directory in (_WANTED, _DIRECTORY) for unit in _UNITS]
+
+
 def would_be_enabled(wanted: bool) -> bool:
     """What ``is_enabled`` says after the plan: nothing is enabled where there is no systemd."""
     return wanted and has_systemd()
@@ -82,28 +91,31 @@ def start_supervisor() -> bool:
 
 def plan(wanted: bool) -> list[Step]:
     """What it takes to have jails started at boot, or not."""
-    if would_be_enabled(wanted) == is_enabled():
-        return []
     if wanted:
-        return [Step(f"enable {SUPERVISOR} and {AUTOSTART}", _enable)]
-    return [Step(f"disable {SUPERVISOR} and {AUTOSTART}", _disable)]
+        needed = has_systemd() and not is_enabled()
+        return [Step(f"enable {SUPERVISOR} and {AUTOSTART}", _enable)] if needed else []
+    return [Step(f"disable {SUPERVISOR} and {AUTOSTART}", _disable)] if _is_left() else []
 
 
 def _enable() -> None:
+    """Enabled last: a run that is killed before it has started them is to be done again."""
     for unit, text in _UNITS.items():
         files.write_atomic(f"{_DIRECTORY}/{unit}", text, mode=0o644)
     _systemctl("daemon-reload")
-    _systemctl("enable", *_UNITS)
     _systemctl("restart", SUPERVISOR)
     _systemctl("start", AUTOSTART)
+    _systemctl("enable", *_UNITS)
 
 
 def _disable() -> None:
-    """Stopping the unit of the jails would stop the jails, which nobody has asked for."""
+    """Stopping the unit of the jails would stop the jails, which nobody has asked for; a supervisor they get anew."""
+    from .supervisor import client
+
     _systemctl("disable", "--now", SUPERVISOR)
     _systemctl("disable", AUTOSTART)
-    for unit in _UNITS:
-        files.remove_file(f"{_DIRECTORY}/{unit}")
+    client.keep_watch()
+    for path in _paths():
+        files.remove_file(path)
     _systemctl("daemon-reload")
 
 

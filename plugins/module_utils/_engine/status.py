@@ -54,6 +54,11 @@ def run_state_of(name: str, state: RuntimeState | None) -> str:
     return "failed"
 
 
+def has_ended(state: RuntimeState) -> bool:
+    """Whether a jail has ended by itself, or as it was started again for that: such a start no task would repeat."""
+    return state.phase in ("failed", "stopped") or (state.phase == "starting" and state.restarts > 0)
+
+
 def awaits_restart(state: RuntimeState | None) -> bool:
     """Whether an operator's restart was cut short between its stop and its start."""
     if state is None:

@@ -50,7 +50,7 @@ def _remove() -> None:
         Cgroup(status.hierarchies(), name).remove()
     for path in (*_locks(), places.SUPERVISOR_SOCKET, places.HOST, places.RESERVATIONS):
         files.remove_file(path)
-    if files.read_json(places.ALLOCATIONS) == {}:
+    if files.read_json(places.ALLOCATIONS) in (None, {}):
         files.remove_file(places.ALLOCATIONS)
     for directory in _DIRECTORIES:
         with contextlib.suppress(OSError):

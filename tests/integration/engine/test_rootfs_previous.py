@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-import signal
 import tarfile
 from collections.abc import Callable
 
@@ -22,6 +20,8 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs impor
     templates,
 )
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs.manifests import TemplateManifest
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import trees
+from ansible_collections.hosting.jails.tests.integration.engine.deaths import die, killed
 
 pytestmark = pytest.mark.usefixtures("private_state")
 
@@ -245,3 +245,22 @@ def test_one_that_no_jail_stands_on_is_taken_up_again_if_it_was_to_stay(old: str
 def test_a_generation_that_is_not_there_is_refused_with_those_that_are(old: str) -> None:
     with pytest.raises(EngineError, match=f"there is no generation 19700101; there are {old}"):
         templates.switch("debian", "19700101")
+
+
+@pytest.mark.parametrize("work", [roots.remove, roots.forget_previous])
+@pytest.mark.parametrize("moment", [(trees, "remove_tree"), (templates, "prune")])
+def test_what_a_killed_removal_has_left_goes_with_the_next(
+    old: str,
+    work: Callable[[str], object],
+    moment: tuple[object, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    build("new")
+    reset(keep=True)
+    newest = build("newest")
+    with monkeypatch.context() as patch:
+        patch.setattr(*moment, die)
+        killed(lambda: work("web1"))
+    roots.remove("web1")
+    assert os.listdir(ROOTS) == []
+    assert templates.generations("debian") == [newest]

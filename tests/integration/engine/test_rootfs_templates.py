@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs impor
     templates,
 )
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, trees, write_barriers
+from ansible_collections.hosting.jails.tests.integration.engine.deaths import die, killed
 from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
 pytestmark = pytest.mark.usefixtures("private_state")
@@ -62,20 +63,6 @@ def tree(directory: str) -> list[str]:
                 path = path.replace(identity, place)
             found.append(path)
     return sorted(found)
-
-
-def killed(function: Callable[[], object]) -> None:
-    """Run something that kills its own process with signal 9."""
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException):
-            function()
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
-
-
-def die(*_: object, **__: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def mount_points() -> set[str]:

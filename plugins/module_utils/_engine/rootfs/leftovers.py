@@ -25,15 +25,22 @@ def new_partial(parent: str, name: str) -> str:
 
 def discard(path: str) -> None:
     """Remove a tree so that it is gone at once for everybody: rename, then delete. What is gone is no error."""
+    trash = put_away(path)
+    if trash:
+        trees.remove_tree(trash)
+
+
+def put_away(path: str) -> str:
+    """Have a tree gone for everybody, to be deleted by sweep(); where it is, or nothing where there was none."""
     directory, name = os.path.split(path)
     trash = f"{directory}/.{_TRASH}.{name}.{os.urandom(4).hex()}"
     try:
         os.rename(path, trash)
     except FileNotFoundError:
-        return
+        return ""
     except OSError as error:
         raise KernelError.from_os_error("discard", path, error) from error
-    trees.remove_tree(trash)
+    return trash
 
 
 def sweep(parent: str, name: str | None = None) -> None:
@@ -41,16 +48,22 @@ def sweep(parent: str, name: str | None = None) -> None:
 
     The caller holds the lock that every builder of these holds, so nobody alive is building there.
     """
-    for entry in directories.entries(parent):
-        if _is_leftover(entry, name):
-            _remove(f"{parent}/{entry}")
+    for entry in of(parent, name):
+        _remove(f"{parent}/{entry}")
+
+
+def of(parent: str, name: str | None = None) -> list[str]:
+    """The entries of a directory that sweep() deletes."""
+    return [entry for entry in directories.entries(parent) if _is_leftover(entry, name)]
 
 
 def _is_leftover(entry: str, name: str | None) -> bool:
-    parts = entry.split(".")
-    if len(parts) != 4 or parts[0] or parts[1] not in (_PARTIAL, _TRASH):
-        return False
-    return name is None or parts[2] == name
+    """Kind, name and a random part; the root that a jail had before its last reset is the jail's as well."""
+    for kind in (_PARTIAL, _TRASH):
+        if entry.startswith(f".{kind}."):
+            owner = entry[len(f".{kind}.") :].rpartition(".")[0]
+            return name in (None, owner, directories.jail_of_previous(owner))
+    return False
 
 
 def _remove(path: str) -> None:

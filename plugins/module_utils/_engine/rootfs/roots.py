@@ -106,14 +106,17 @@ def forget_previous(jail: str) -> None:
 
 
 def remove(jail: str) -> bool:
-    """Remove a jail's root; whether there was one. A template generation that nobody else stands on goes with it."""
-    forget_previous(jail)
+    """Remove a jail's root; whether there was one. A template generation that nobody else stands on goes with it.
+
+    That first: until what was put away is gone, the next run knows from it what is left to do.
+    """
     present = os.path.isdir(directories.root(jail))
-    template = _template_of(jail)
-    leftovers.discard(directories.root(jail))
-    leftovers.sweep(directories.ROOTS, jail)
-    if template:
+    for path in (directories.previous(jail), directories.root(jail)):
+        leftovers.put_away(path)
+    paths = [f"{directories.ROOTS}/{entry}" for entry in leftovers.of(directories.ROOTS, jail)]
+    for template in {_template(manifests.read_root, f"{path}/rootfs.json") for path in paths} - {""}:
         templates.prune(template)
+    leftovers.sweep(directories.ROOTS, jail)
     return present
 
 
@@ -251,10 +254,10 @@ def _template_of(jail: str) -> str:
     return _template(read, jail)
 
 
-def _template(reader: Callable[[str], RootManifest | None], jail: str) -> str:
+def _template(reader: Callable[[str], RootManifest | None], where: str) -> str:
     """The template under a root that may be damaged: then its old generations stay until the next prune."""
     try:
-        manifest = reader(jail)
+        manifest = reader(where)
     except EngineError:
         return ""
     return manifest.template if manifest else ""

@@ -19,7 +19,7 @@ from typing import Any
 from ..._kernel import files, processes
 from ..._kernel.errors import KernelError
 from ..._kernel.nfnetlink import TableNews
-from .. import places, start, store
+from .. import places, start, status, store
 from ..errors import EngineError
 from ..firewall_state import TABLE
 from ..launch.launcher import DEADLINE_SECONDS
@@ -254,7 +254,7 @@ class Server:
 
     def _plan_restart(self, name: str, before: RuntimeState, ran_for: float) -> None:
         state = store.read_state(name)
-        if state is None or state.instance != before.instance or state.phase not in ("failed", "stopped"):
+        if state is None or state.instance != before.instance or not status.has_ended(state):
             return
         try:
             plan = aftermath.restart_delay(name, state, ran_for=ran_for)

@@ -101,11 +101,11 @@ def running() -> list[str]:
 
 
 def ended() -> list[tuple[str, RuntimeState]]:
-    """Jails that ran and ended by themselves: whoever was to start them again may have ended before that."""
+    """Jails that ran and ended by themselves: whoever was to start them again may have ended before or amidst that."""
     return [
         (name, state)
         for name, state in _on_record()
-        if state.phase in ("failed", "stopped") and state.goal == "running" and state.started_at
+        if status.has_ended(state) and state.goal == "running" and (state.started_at or state.phase == "starting")
     ]
 
 

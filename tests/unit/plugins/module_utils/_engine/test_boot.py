@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import boot
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import files
 
 Calls = list[tuple[str, ...]]
 
@@ -28,12 +31,17 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
                 link.unlink(missing_ok=True)
             if arguments[0] == "enable":
                 link.symlink_to(tmp_path / unit)
+        if arguments[0] in ("restart", "start"):
+            (tmp_path / f"{arguments[-1]}.started").touch()
+        if "--now" in arguments:
+            (tmp_path / f"{arguments[-1]}.started").unlink(missing_ok=True)
         return True
 
     monkeypatch.setattr(boot, "_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(boot, "_WANTED", str(tmp_path / "wants"))
     monkeypatch.setattr(boot, "_systemctl", systemctl)
     monkeypatch.setattr(boot, "has_systemd", lambda: True)
+    monkeypatch.setattr(client, "keep_watch", lambda: made.append(("keep watch",)))
     return made
 
 
@@ -70,7 +78,8 @@ def test_disabling_stops_the_supervisor_but_no_jail(calls: Calls, tmp_path: Path
     assert carry_out(False) == ["disable jails.service and jails-autostart.service"]
     assert ("disable", "--now", boot.SUPERVISOR) in calls
     assert ("disable", boot.AUTOSTART) in calls
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["wants"]
+    assert ("keep watch",) in calls
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{boot.AUTOSTART}.started", "wants"]
     assert carry_out(False) == []
 
 
@@ -86,3 +95,45 @@ def test_systemd_starts_the_supervisor_only_where_that_is_its_business(calls: Ca
     carry_out(True)
     assert boot.start_supervisor()
     assert calls[-1] == ("start", "--no-block", boot.SUPERVISOR)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the code under test goes on after it."""
+
+
+def carry_out_to(moment: int, wanted: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Carry out a plan up to its so-and-so-many-th step; whether it had as many."""
+    passed = count(1)
+
+    def step() -> None:
+        if next(passed) == moment:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        for owner, name in ((boot, "_systemctl"), (files, "write_atomic"), (files, "remove_file")):
+            original = getattr(owner, name)
+            patched.setattr(owner, name, lambda *a, original=original, **o: (step(), original(*a, **o))[1])
+        try:
+            carry_out(wanted)
+        except Killed:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_killed_at_any_step_is_completed_or_taken_back(
+    calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool, again: bool
+) -> None:
+    carry_out(True)
+    if not again:
+        carry_out(False)
+    expected = sorted(tmp_path.rglob("*"))
+    for moment in count(1):
+        carry_out(not wanted)
+        if not carry_out_to(moment, wanted, monkeypatch):
+            assert moment > len(boot._UNITS)
+            break
+        carry_out(again)
+        assert sorted(tmp_path.rglob("*")) == expected, moment
+        assert carry_out(again) == []
