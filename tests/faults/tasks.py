@@ -182,11 +182,11 @@ def whole_jail(number: int = 1, **given: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def supervised(*, kill_at: int = 0, role: str = "supervisor", after: str = "start", version: str = "") -> Iterator[int]:
+def supervised(*, kill_at: int = 0, role: str = "supervisor", version: str = "") -> Iterator[int]:
     """A supervisor that stays for a block; its pid.
 
-    With ``kill_at`` it is killed before that step of a start: itself, or with another ``role`` the first (``setup``)
-    or the second (``init``) process of a start.
+    With ``kill_at`` it is killed before that step of a start: itself (as a ``restarter`` in the first start that is by
+    a jail's policy), or with another ``role`` the first (``setup``) or the second (``init``) process of a start.
     """
     pid = os.fork()
     if pid == 0:
@@ -215,11 +215,13 @@ def _wait_for_supervisor() -> None:
 
 def _arrange_death(role: str, kill_at: int) -> None:
     owner: Any
-    owner, name = {"supervisor": (server.Server, "_begin"), "setup": (setup, "run"), "init": (init, "run")}[role]
+    owner, name = {"setup": (setup, "run"), "init": (init, "run")}.get(role, (server.Server, "_begin"))
     original = getattr(owner, name)
 
     def mortal(*arguments: Any, **options: Any) -> Any:
-        Steps(kill_at).watch()
+        # Server._begin(self, name, restarts, connection)
+        if role != "restarter" or arguments[2]:
+            Steps(kill_at).watch()
         return original(*arguments, **options)
 
     setattr(owner, name, mortal)

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine import status, store
+from ansible_collections.hosting.jails.plugins.module_utils._engine import install, status, store
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.connection import try_connect, version_of
 from ansible_collections.hosting.jails.tests.faults.tasks import (
     NAME,
     run,
@@ -24,6 +26,7 @@ from ansible_collections.hosting.jails.tests.faults.tasks import (
     whole_jail,
 )
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+from ansible_collections.hosting.jails.tests.integration.engine.deaths import die
 from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
 MOST_STEPS = 1000
@@ -142,6 +145,29 @@ def test_a_jail_that_ends_while_nobody_watches_is_restarted_by_its_policy(before
     assert settled(before) == []
 
 
+def test_a_restart_by_policy_in_which_the_supervisor_is_killed_is_done_by_the_next(before: list[str]) -> None:
+    defined = task(**whole_jail(restart={"policy": "always", "delay": 0}))
+    first = 0
+
+    def is_back() -> bool:
+        return status.run_state(NAME) == "running" and pid_of() not in (0, first)
+
+    for moment in range(3, MOST_STEPS, stride(24)):
+        with supervised(kill_at=moment, role="restarter") as supervisor:
+            assert not run(defined).failure
+            first = pid_of()
+            os.kill(first, signal.SIGKILL)
+            wait_until(lambda: gone(supervisor) or is_back())
+            died = gone(supervisor)
+        with supervised():
+            wait_until(is_back)
+            assert not run(task("absent")).failure, moment
+        assert settled(before) == [], moment
+        if not died:
+            return
+    raise AssertionError("the restart does not end")
+
+
 def test_what_a_jail_prints_while_nobody_listens_is_in_its_log(before: list[str]) -> None:
     command = ["/bin/sh", "-c", "echo one; while ! test -e /tmp/go; do sleep 0.01; done; echo two; exec sleep 1000"]
     with supervised():
@@ -164,19 +190,23 @@ def _log() -> str:
         return ""
 
 
-def test_a_supervisor_of_another_engine_is_replaced_and_its_jails_live_on(before: list[str]) -> None:
-    with supervised(version="0123456789abcdef") as old:
-        assert run(task("present", **whole_jail())).failure == ""
-        # The old engine's own tasks started it; ours meets it running.
-        from ansible_collections.hosting.jails.plugins.module_utils._engine import install
+OLD = "0123456789abcdef"
 
-        original = install.engine_version
-        try:
-            install.engine_version = lambda: "0123456789abcdef"  # type: ignore[assignment]
-            assert run(DEFINED).state == "running"
-        finally:
-            install.engine_version = original
-        pid = pid_of()
+
+def started_by_old() -> int:
+    """Have a jail that the tasks of another engine have started; the pid of its init."""
+    original = install.engine_version
+    try:
+        install.engine_version = lambda: OLD  # type: ignore[assignment]
+        assert run(DEFINED).state == "running"
+    finally:
+        install.engine_version = original
+    return pid_of()
+
+
+def test_a_supervisor_of_another_engine_is_replaced_and_its_jails_live_on(before: list[str]) -> None:
+    with supervised(version=OLD) as old:
+        pid = started_by_old()
         outcome = run(task(name="flt-b", **whole_jail(2)))
         assert not outcome.failure, outcome.failure
         wait_until(lambda: gone(old))
@@ -186,6 +216,32 @@ def test_a_supervisor_of_another_engine_is_replaced_and_its_jails_live_on(before
         wait_until(lambda: status.run_state(NAME) == "failed")
     for name in (NAME, "flt-b"):
         assert not run(task("absent", name=name)).failure
+    assert settled(before) == []
+
+
+def test_a_hand_over_that_is_killed_when_the_old_supervisor_has_left_is_completed(before: list[str]) -> None:
+    def upgrade() -> dict[str, Any]:
+        for step in install.plan():
+            step.carry_out()
+        return {}
+
+    def killed_before_the_new_one() -> None:
+        client.keep_watch = die  # type: ignore[assignment]
+
+    with supervised(version=OLD) as old:
+        pid = started_by_old()
+        os.makedirs(f"{install.PREFIX}/{OLD}")
+        assert run(upgrade, prepare=killed_before_the_new_one).killed
+        wait_until(lambda: gone(old))
+        assert try_connect() is None
+        assert run(upgrade).failure == ""
+        assert install.versions() == [install.engine_version()]
+        connection = try_connect()
+        assert connection is not None
+        assert version_of(connection) == install.engine_version()
+        connection.close()
+        assert pid_of() == pid
+        assert not run(task("absent")).failure
     assert settled(before) == []
 
 
