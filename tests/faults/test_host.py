@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine import network, status, store
+from ansible_collections.hosting.jails.plugins.module_utils._engine import status, store
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import links
 from ansible_collections.hosting.jails.tests.faults import machine
 from ansible_collections.hosting.jails.tests.faults.tasks import (
@@ -100,7 +100,7 @@ def test_an_address_and_a_route_that_vanish_are_brought_back(before: list[str]) 
 
 def test_the_host_end_of_a_network_that_somebody_holds_is_removed(before: list[str]) -> None:
     assert run(DEFINED).state == "running"
-    fd = network.namespace_fd(NAME)
+    fd = network_host.namespace_fd(NAME)
     assert fd is not None
     try:
         removed(before)

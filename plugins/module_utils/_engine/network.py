@@ -38,12 +38,6 @@ if TYPE_CHECKING:
 _ROUNDS = 8
 
 
-def namespace_fd(jail: str) -> int | None:
-    """Descriptor of the jail's pinned network namespace; None where none is pinned (mode host, or never made)."""
-    path = places.namespace(jail, "net")
-    return namespaces.open_pin(path) if namespaces.is_pinned(path) else None
-
-
 def observe(jail: str, document: Mapping[str, Any] | None = None, *, links: Reader | None = None) -> NetworkLive | None:
     """The network that a jail has now, None where it has none (also in mode host). Costs about 1 ms.
 

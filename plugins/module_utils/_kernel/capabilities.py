@@ -43,11 +43,6 @@ class CapabilitySets(NamedTuple):
     ambient: frozenset[int]
 
 
-def known_names() -> frozenset[str]:
-    """Names of all capabilities that this release knows, without ``CAP_``."""
-    return frozenset(_NUMBERS)
-
-
 def number_of(name: str) -> int:
     """Number of a capability: ``CHOWN``, ``cap_chown``, or a plain number for one that is newer than this release.
 
@@ -66,16 +61,6 @@ def number_of(name: str) -> int:
 def name_of(number: int) -> str:
     """``CHOWN`` for 0; the number itself for a capability that is newer than this release."""
     return _NAMES[number] if number < len(_NAMES) else str(number)
-
-
-def last_capability() -> int:
-    """Number of the highest capability of the running kernel."""
-    path = "/proc/sys/kernel/cap_last_cap"
-    try:
-        with open(path, encoding="ascii") as file:
-            return int(file.read())
-    except OSError as error:
-        raise KernelError.from_os_error("read", path, error) from error
 
 
 def drop_bounding(keep: Collection[int]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ansible_collections.hosting.jails.plugins.module_utils._engine import firewall, network, places
+from ansible_collections.hosting.jails.plugins.module_utils._engine import firewall, places
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import (
     links,
     namespaces,
@@ -80,10 +80,16 @@ def world() -> list[str]:
     return sorted(found + [f"pin {directory}" for directory in pins])
 
 
+def namespace_fd(name: str) -> int | None:
+    """Descriptor of a jail's pinned network namespace; None where none is pinned (mode host, or never made)."""
+    path = places.namespace(name, "net")
+    return namespaces.open_pin(path) if namespaces.is_pinned(path) else None
+
+
 @contextmanager
 def inside(name: str) -> Iterator[None]:
     """Be in a jail's network, as its processes are."""
-    fd = network.namespace_fd(name)
+    fd = namespace_fd(name)
     assert fd is not None, f"jail {name} has no network namespace"
     try:
         with namespaces.visiting(fd, namespaces.NEWNET):

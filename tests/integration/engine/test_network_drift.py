@@ -117,7 +117,7 @@ def test_after_a_reboot_the_same_call_makes_everything_again() -> None:
 
 def test_a_pair_that_a_process_kept_alive_is_replaced() -> None:
     network.ensure(DOCUMENT, 1)
-    kept = network.namespace_fd("web1")
+    kept = host.namespace_fd("web1")
     assert kept is not None
     with files.closing(kept):
         namespaces.unpin(places.namespace("web1", "net"))
@@ -131,7 +131,7 @@ def test_a_pair_that_a_process_kept_alive_is_replaced() -> None:
 def test_a_pair_that_a_process_kept_alive_is_removed() -> None:
     before = host.world()
     network.ensure(DOCUMENT, 1)
-    kept = network.namespace_fd("web1")
+    kept = host.namespace_fd("web1")
     assert kept is not None
     with files.closing(kept):
         namespaces.unpin(places.namespace("web1", "net"))
@@ -141,7 +141,7 @@ def test_a_pair_that_a_process_kept_alive_is_removed() -> None:
 
 def test_the_pair_of_a_jail_that_is_no_more_makes_room_for_the_next() -> None:
     network.ensure(host.jail("old", "10.20.0.99/32"), 1)
-    kept = network.namespace_fd("old")
+    kept = host.namespace_fd("old")
     assert kept is not None
     with files.closing(kept):
         namespaces.unpin(places.namespace("old", "net"))
@@ -190,7 +190,7 @@ def test_a_jail_that_owns_its_stack_cannot_pass_off_a_link_of_the_host_as_its_ow
 
 
 def _replace_eth0_by_a_false_one(jail: str, *, peer: int) -> None:
-    inside = network.namespace_fd(jail)
+    inside = host.namespace_fd(jail)
     assert inside is not None
     with host.inside(jail), links.Connection() as connection:
         connection.delete(host.link("eth0"))

@@ -152,7 +152,7 @@ def test_a_jail_without_network_has_loopback_alone() -> None:
 
 def test_a_jail_in_the_host_network_pins_nothing() -> None:
     assert not network.ensure(host.jail("open", mode="host"), 4)
-    assert network.namespace_fd("open") is None
+    assert host.namespace_fd("open") is None
     assert network.observe("open") is None
 
 

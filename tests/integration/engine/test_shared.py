@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine import network, places, status
+from ansible_collections.hosting.jails.plugins.module_utils._engine import places, status
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.plugins.module_utils._engine.fleet import converge as fleet
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import bpf, cgroup_bpf, sysctls
@@ -252,7 +252,7 @@ def test_from_and_to_other_modes_a_jail_changes_by_a_restart() -> None:
                 assert not jail.converge()["changed"], (section, done["actions"])
             assert host.bound(jail, "0.0.0.0") == A4
     assert host.addresses() == [f"{HOST4}/24", f"{HOST6}/64"]
-    assert network.namespace_fd(A) is None
+    assert network_host.namespace_fd(A) is None
 
 
 @pytest.mark.parametrize("mode", ["vnet", "none", "host"])
@@ -264,7 +264,7 @@ def test_a_stopped_jail_changes_its_mode_at_once(mode: str) -> None:
         assert not jail.converge()["changed"]
         jail.converge(part="ip", ip=host.definition(A4)["ip"])
         assert f"{A4}/32" in host.addresses()
-        assert network.namespace_fd(A) is None
+        assert network_host.namespace_fd(A) is None
         assert not jail.converge()["changed"]
 
 

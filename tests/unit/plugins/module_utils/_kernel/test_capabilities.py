@@ -11,6 +11,9 @@ from ansible_collections.hosting.jails.plugins.module_utils._kernel import capab
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.plugins.module_utils._model.profiles import CAPABILITIES
 
+# Those that have more than a number.
+KNOWN = {name for name in map(capabilities.name_of, range(64)) if not name.isdigit()}
+
 
 @pytest.mark.parametrize(
     ("name", "number"), [("CHOWN", 0), ("KILL", 5), ("SYS_ADMIN", 21), ("SETFCAP", 31), ("CHECKPOINT_RESTORE", 40)]
@@ -23,7 +26,7 @@ def test_names_have_the_numbers_of_the_kernel(name: str, number: int) -> None:
 
 
 def test_every_name_survives_the_way_there_and_back() -> None:
-    for name in capabilities.known_names():
+    for name in KNOWN:
         assert capabilities.name_of(capabilities.number_of(name)) == name
 
 
@@ -40,4 +43,4 @@ def test_other_names_are_refused(name: str) -> None:
 
 
 def test_document_and_kernel_know_the_same_names() -> None:
-    assert capabilities.known_names() == CAPABILITIES
+    assert KNOWN == CAPABILITIES
