@@ -24,14 +24,14 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.converge imp
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import links, namespaces, sysctls
 from ansible_collections.hosting.jails.plugins.module_utils._model.planner import Wanted
 from ansible_collections.hosting.jails.tests.integration.engine import network_host as host
+from ansible_collections.hosting.jails.tests.integration.jails import PATIENCE
 
 HOST4, HOST6 = "192.0.2.1", "2001:db8::1"
 OUTSIDE4, OUTSIDE6 = "192.0.2.2", "2001:db8::2"
 WEB1 = {"mode": "vnet", "addresses": ["10.36.0.11", "fd00:36::11"]}
 WEB2 = {"mode": "vnet", "addresses": ["10.36.0.12", "fd00:36::12"]}
 
-# On a machine at work an answer takes its time; what is not there after this long in silence was dropped.
-_PATIENCE = 3.0
+# What is not there after this long in silence was dropped.
 _SILENCE = 0.4
 
 
@@ -90,7 +90,7 @@ class Network:
         threading.Thread(target=answer, args=(server, place), daemon=True).start()
         return server
 
-    def ask(self, place: str, address: str, port: int, *, protocol: str = "tcp", seconds: float = _PATIENCE) -> str:
+    def ask(self, place: str, address: str, port: int, *, protocol: str = "tcp", seconds: float = PATIENCE) -> str:
         """``PLACE ADDRESS`` of the server and as whom it saw us; ``refused``, or nothing where there was no answer.
 
         ``forbidden``: what the kernel of the host tells a program of the host whose datagram it dropped or rejected.

@@ -23,6 +23,7 @@ from ansible_collections.hosting.jails.tests.integration.engine.firewall_host im
     rules,
     run_nft,
 )
+from ansible_collections.hosting.jails.tests.integration.jails import PATIENCE
 
 pytest.importorskip("pyroute2")
 pytestmark = pytest.mark.usefixtures("private_state")
@@ -176,7 +177,7 @@ def test_rules_change_at_once_and_spare_what_is_connected(net: Network) -> None:
     with net.client("outside", JAIL1[4]) as client:
         client.connect((JAIL1[4], 80))
         serving, _unused = server.accept()
-        serving.settimeout(3)
+        serving.settimeout(PATIENCE)
         apply("web1", {"firewall": {"inbound": {"policy": "drop"}}})
         assert net.hears_nothing("outside", JAIL1[4], 80)
         client.sendall(b"still here")
@@ -279,7 +280,7 @@ def test_a_shared_jail_reaches_what_its_rules_say(net: Network, place: str) -> N
         for port in (80, 81):
             with net.client("host", SHARED_JAIL[family]) as client:
                 client.bind((SHARED_JAIL[family], 0))
-                client.settimeout(1.0)
+                client.settimeout(PATIENCE if port == 80 else 1.0)
                 try:
                     client.connect((PEERS[place][family], port))
                     client.send(b"?")

@@ -26,6 +26,7 @@ from ansible_collections.hosting.jails.tests.integration.engine.firewall_host im
     run_nft,
     world,
 )
+from ansible_collections.hosting.jails.tests.integration.jails import PATIENCE
 
 pytest.importorskip("pyroute2")
 pytestmark = pytest.mark.usefixtures("private_state")
@@ -156,8 +157,8 @@ def test_forwards_change_while_connections_live(net: Network) -> None:
     with net.client("outside", HOST4) as client:
         client.connect((HOST4, 8080))
         serving, _unused = server.accept()
-        serving.settimeout(3)
-        client.settimeout(3)
+        serving.settimeout(PATIENCE)
+        client.settimeout(PATIENCE)
         for entries in ([*TO_80, {"port": 8443, "to": 443}], [{"port": 8443, "to": 443}], TO_80):
             assert apply("web1", {"forwards": entries})
             client.sendall(b"there")

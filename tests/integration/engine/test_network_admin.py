@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
-from ansible_collections.hosting.jails.tests.integration.jails import Jail, jail
+from ansible_collections.hosting.jails.tests.integration.jails import PATIENCE, Jail, jail
 
 pytestmark = pytest.mark.usefixtures("template", "nothing_left")
 
@@ -56,11 +56,12 @@ def test_without_it_he_has_not() -> None:
 def test_what_he_does_to_it_lets_no_packet_of_another_address_out() -> None:
     with administered(admin=True) as it, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("169.254.1.1", PORT))
-        listener.settimeout(1)
+        listener.settimeout(PATIENCE)
         assert shell(it, f"ip addr add {FOREIGN}/32 dev eth0").returncode == 0
         for address in (FOREIGN, ADDRESS):
             assert it.run("python3", "-c", SPEAKING, address, str(PORT)).returncode == 0
         assert listener.recv(99).decode() == ADDRESS
+        listener.settimeout(1)
         with pytest.raises(TimeoutError):
             listener.recv(99)
 

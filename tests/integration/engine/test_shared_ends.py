@@ -77,7 +77,7 @@ def test_what_is_open_from_an_address_ends_with_it_and_nothing_else_does(family:
             accepted = dict(reversed(server.accept()) for _unused in range(2))  # type: ignore[misc,arg-type]
             by_source = {peer[0]: connection for peer, connection in accepted.items()}
             jail.converge(part="ip", ip={"addresses": host.prefixed(other)})
-            by_source[own].settimeout(5)
+            by_source[own].settimeout(jails.PATIENCE)
             with pytest.raises(ConnectionResetError):
                 by_source[own].recv(1)
             holder.stdin.write("\n")

@@ -84,7 +84,7 @@ def test_addresses_change_under_a_running_nginx() -> None:
         jail.converge(part="ip", ip={"addresses": host.prefixed(A4, B4)})
         jail.script(f"{write(A4, B4)}; nginx -s reload")
         assert status_of(B4) == status_of(A4) == "HTTP/1.1 200 OK"
-        with socket.create_connection((A4, 80), timeout=1) as held:
+        with socket.create_connection((A4, 80), timeout=jails.PATIENCE) as held:
             held.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert held.recv(100).startswith(b"HTTP/1.1 200")
             jail.converge(part="ip", ip={"addresses": host.prefixed(B4)})

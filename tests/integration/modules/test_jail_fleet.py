@@ -55,7 +55,7 @@ def test_a_fleet_is_made_at_once_and_then_left_alone() -> None:
     assert [jail(name).state for name in ("w1", "w4", "idle")] == ["running", "running", "stopped"]
     assert "10.30.0.3/32" in jail("w3").output("ip", "-brief", "address", "show", "eth0")
     with pytest.raises(ConnectionRefusedError):  # by the jail's own stack, on a port that nobody listens on
-        socket.create_connection(("10.30.0.4", 9), timeout=5)
+        socket.create_connection(("10.30.0.4", 9), timeout=jails.PATIENCE)
     for check in (False, True):
         again = done(*entries, check=check)
         assert (again["changed"], actions(again)) == (False, {})

@@ -82,7 +82,7 @@ def test_a_build_that_was_killed_is_gone_and_the_next_one_ends_in_a_system_that_
     assert len(namespaces) == 1
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    wait_for(lambda: not commands_in(namespaces), seconds=5)
+    wait_for(lambda: not commands_in(namespaces), seconds=60)
 
     began = time.monotonic()
     manifest = templates.ensure("debian", SOURCE)
