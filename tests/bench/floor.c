@@ -150,7 +150,7 @@ static void join_groups(const char *name)
 {
     char path[LARGEST];
     for (int i = 0; i < cgroup_count; i++)
-        put(format(path, "%s/jails/%s/cgroup.procs", cgroup_roots[i], name), "0");
+        put(format(path, "%s/jails/%s/%s", cgroup_roots[i], name, i ? "tasks" : "cgroup.procs"), "0");
 }
 
 static void remove_groups(const char *name)

@@ -81,7 +81,7 @@ def run_in(target: Target, entry: Entry) -> int:
         stack.callback(os.close, ours)
         stack.callback(relay.close)
         streams = [] if entry.terminal else _streams(relay, shares=not target.ceiling.on_host)
-        helper = os.fork()
+        helper = fork_helper(target)
         if helper == 0:
             _enter(target, entry, Child(theirs), streams)
         os.close(theirs)
@@ -111,16 +111,19 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
     os.close(writer)
     ours, theirs = os.pipe()
     sink = _sink(on_host=target.ceiling.on_host)
-    helper = os.fork()
-    if helper == 0:
-        _enter(target, entry, Child(theirs), [reader, sink, sink])
-    for fd in (theirs, reader, sink, target.pidfd):
-        os.close(fd)
-    with files.closing(ours), files.closing(pidfd.open_pidfd(helper)) as done:
-        if control.is_heard_of(ours, timeout):
-            _raise_failure(name, ours, helper)
-        if not pidfd.wait(done, deadline - time.monotonic()):
-            pidfd.send_signal(done, signal.SIGKILL)
+    with files.closing(ours):
+        try:
+            helper = fork_helper(target)
+            if helper == 0:
+                _enter(target, entry, Child(theirs), [reader, sink, sink])
+        finally:
+            for fd in (theirs, reader, sink, target.pidfd):
+                os.close(fd)
+        with files.closing(pidfd.open_pidfd(helper)) as done:
+            if control.is_heard_of(ours, timeout):
+                _raise_failure(name, ours, helper)
+            if not pidfd.wait(done, deadline - time.monotonic()):
+                pidfd.send_signal(done, signal.SIGKILL)
     return _status_of(helper)
 
 
@@ -269,11 +272,7 @@ def _take_limits_of(pid: int) -> None:
     """
     import resource
 
-    for name in dir(resource):
-        if not name.startswith("RLIMIT_"):
-            continue
-        number = getattr(resource, name)
-        soft, hard = resource.prlimit(pid, number)
+    for number, (soft, hard) in enumerate(processes.limits_of(pid)):
         try:
             resource.setrlimit(number, (soft, hard))
         except ValueError:
@@ -288,10 +287,20 @@ def _close_streams(fds: set[int]) -> None:
             os.close(fd)
 
 
-def join(target: Target, keep: set[int]) -> None:
-    """Join everything that a jail consists of; its pid namespace is that of our children.
+def fork_helper(target: Target) -> int:
+    """Fork the process that is to ``join`` a jail, born in the jail's control group; EngineError where that is refused.
 
     The group first: limits, devices and sockets go by the group of whoever makes them.
+    """
+    try:
+        return status.group(target.name).fork_member(below=target.delegates)
+    except KernelError as error:
+        remedy = "has the jail ended, or is limits.pids reached?"
+        raise EngineError(target.name, str(error), remedy=remedy) from error
+
+
+def join(target: Target, keep: set[int]) -> None:
+    """Join everything else that a jail consists of; its pid namespace is that of our children. Callers are helpers.
 
     Undumpable before the first namespace, and again after the change of credentials: whoever may trace us in there
     would have our memory and our descriptors.
@@ -304,7 +313,7 @@ def join(target: Target, keep: set[int]) -> None:
     processes.forbid_imports()
     os.umask(0o022)
     processes.close_descriptors({target.pidfd, *keep})
-    status.group(target.name).join(below=target.delegates)
+    status.group(target.name).join_version_1()
     with contextlib.suppress(KernelError):
         # Kernels before 5.6 have no time namespaces.
         namespaces.setns(target.pidfd, namespaces.NEWTIME)

@@ -117,21 +117,53 @@ class Cgroup:
         for root in self.hierarchies.roots:
             _make(root, self.name, unified=root == self.hierarchies.unified)
 
-    def join(self, *, below: bool = False) -> None:
-        """Move the calling process into the group, in every hierarchy.
+    def fork_member(self, *, below: bool = False) -> int:
+        """Fork a child that is born in the version 2 group; see clone.fork_into. ``join_version_1`` is left to it.
 
         A version 2 group whose controllers were given to groups below it takes no process of its own any more
-        (cgroups(7), "no internal processes"): an init that runs services does that. With ``below`` we join a group
-        beside those, also before it has done so, which a process of ours in its way would prevent.
+        (cgroups(7), "no internal processes"): an init that runs services does that. With ``below`` the child is in a
+        group beside those, also before init has done so, which a process of ours in its way would prevent.
         """
-        for directory in self.directories:
-            if below and directory == self.unified:
-                directory = f"{directory}/{_LEAF}"
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(directory, 0o755)
-            write(f"{directory}/cgroup.procs", "0")
-        if self.is_held_by_controller():
-            write(f"{self.devices}/cgroup.procs", "0")
+        from .clone import fork_into
+
+        directory = self._make_place(below=below)
+        try:
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise KernelError.from_os_error("fork into", directory, error) from error
+        try:
+            return fork_into(fd, name=directory)
+        finally:
+            os.close(fd)
+
+    def join(self, *, below: bool = False) -> None:
+        """Move the calling process, which has one thread, into the group, in every hierarchy; see fork_member."""
+        write(f"{self._make_place(below=below)}/cgroup.procs", "0")
+        self.join_version_1()
+
+    def join_version_1(self) -> None:
+        """The same in the version 1 hierarchies alone.
+
+        As a thread: for that the kernel does not stop the forks and exits of the whole host (Linux 5.5), which takes it
+        ten milliseconds and more.
+        """
+        held = [self.devices] if self.is_held_by_controller() else []
+        for directory in (*self.directories, *held):
+            if directory != self.unified:
+                write(f"{directory}/tasks", "0")
+
+    def _make_place(self, *, below: bool) -> str:
+        """The version 2 directory for a process of ours."""
+        if not below:
+            return self.unified
+        directory = f"{self.unified}/{_LEAF}"
+        try:
+            os.mkdir(directory, 0o755)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise KernelError.from_os_error("make cgroup", directory, error) from error
+        return directory
 
     def is_held_by_controller(self) -> bool:
         """Whether the version 1 controller of devices has the group."""

@@ -5,8 +5,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.clone import fork_into
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 
 _PARENT = "jails-test-groups"
 _ROUNDS = 50
@@ -34,3 +40,73 @@ def _in_child(group: Cgroup) -> int:
         finally:
             os._exit(status)
     return pid
+
+
+@pytest.fixture
+def group() -> Iterator[Cgroup]:
+    made = Cgroup(find_hierarchies(), f"{_PARENT}/member")
+    made.create()
+    yield made
+    made.remove()
+    Cgroup(made.hierarchies, _PARENT).remove()
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["in", "below"])
+def test_a_child_is_born_in_the_group_and_is_in_all_of_it_once_it_has_joined(group: Cgroup, below: bool) -> None:
+    reader, writer = os.pipe()
+    child = group.fork_member(below=below)
+    if child == 0:
+        born = Path("/proc/self/cgroup").read_text()
+        group.join_version_1()
+        os.write(writer, f"{born}\n{Path('/proc/self/cgroup').read_text()}".encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        born, joined = (_groups(text) for text in pipe.read().split("\n\n"))
+    assert os.waitpid(child, 0)[1] == 0
+    own = f"/{group.name}/entered" if below else f"/{group.name}"
+    assert born[""].endswith(own)
+    controllers = set(group.hierarchies.controllers) & set(joined)
+    assert {name for name in controllers if not joined[name].endswith(f"/{group.name}")} == set()
+
+
+def _groups(text: str) -> dict[str, str]:
+    """Groups by what they are for; a host without version 1 controllers has one, for nothing in particular."""
+    rows = (line.split(":", 2) for line in text.splitlines())
+    return {name: path for _unused, names, path in rows for name in names.split(",")}
+
+
+def test_a_child_that_is_born_in_a_group_is_a_python_like_any_other(group: Cgroup) -> None:
+    """It has the interpreter to itself: what runs after a fork has run, and it imports, forks and starts threads."""
+    heard: list[str] = []
+    os.register_at_fork(before=lambda: heard.append("before"), after_in_child=lambda: heard.append("child"))
+    child = group.fork_member()
+    if child == 0:
+        status = 1
+        try:
+            import netrc  # noqa: F401  # nobody else has
+
+            thread = threading.Thread(target=heard.append, args=("thread",))
+            thread.start()
+            thread.join()
+            grandchild = group.fork_member()
+            if grandchild == 0:
+                os._exit(5)
+            ended = os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1])
+            status = 0 if heard == ["before", "child", "thread", "before"] and ended == 5 else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert heard == ["before"]
+
+
+def test_a_fork_into_a_group_that_is_not_there_fails_and_hurts_nobody() -> None:
+    absent = Cgroup(find_hierarchies(), f"{_PARENT}-not-there")
+    with pytest.raises(KernelError, match="ENOENT"):
+        absent.fork_member()
+    with pytest.raises(KernelError, match="fork into x: EBADF"):
+        fork_into(1 << 20, name="x")
+    child = os.fork()
+    if child == 0:
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3

@@ -26,7 +26,7 @@ from typing import Any
 from ..._kernel import capabilities, files, processes, trees
 from ..._kernel.errors import KernelError
 from ..ceiling import Ceiling, impose
-from ..enter import Target, join
+from ..enter import Target, fork_helper, join
 from ..errors import EngineError
 from ..launch.control import Child
 from .attack import CATALOGUE, Attack, Facts, Outcome, try_it
@@ -54,7 +54,7 @@ def carry_out(target: Target, names: Iterable[str], facts: Facts) -> Iterator[tu
     wanted = list(names)
     reader, writer = os.pipe()
     caller = os.getpid()
-    helper = os.fork()
+    helper = fork_helper(target)
     if helper == 0:
         os.close(reader)
         _be_the_helper(target, wanted, facts, writer, caller)
