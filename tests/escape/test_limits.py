@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import places
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import namespaces
 from ansible_collections.hosting.jails.tests.integration import jails
 
-from .prisoners import Outside, Prisoner
+from .prisoners import Outside, Prisoner, base_of
 
 _MEMORY = 64 << 20
 
@@ -95,6 +98,44 @@ def test_a_jail_that_never_stops_printing_does_not_fill_the_hosts_disk(outside: 
         jails.wait_until(lambda: flooding.run("test", "-e", "/run/done").returncode == 0, what="the flood")
         written = [path for path in Path(places.LOGS).iterdir() if path.name.startswith(f"{flooding.name}.log")]
         assert 0 < sum(path.stat().st_size for path in written) <= 3 * (10 << 20)
+
+
+_NO_QUEUES = """
+import ctypes, os
+libc, made = ctypes.CDLL(None), 0
+for number in range(200):
+    libc.mq_unlink(b"/escape%d" % number)
+"""
+# As many POSIX message queues as there may be, which the kernel counts by user.
+_QUEUES = """
+while libc.mq_open(b"/escape%d" % made, os.O_CREAT | os.O_RDWR, 0o600, None) >= 0 and made < 200:
+    made += 1
+print(made)
+"""
+
+
+def test_what_a_jail_uses_up_others_and_the_host_still_have(any_jail: Prisoner, neighbour: Prisoner) -> None:
+    """Whatever is counted by user is counted for the maker of the user namespace as well."""
+    any_jail.refuses("use_up_the_hosts_account")
+    first = int(any_jail.output("python3", "-c", _NO_QUEUES + _QUEUES))
+    assert 0 < first < 200, "there is no end to it"
+    and_gone = _NO_QUEUES + _QUEUES + _NO_QUEUES
+    try:
+        assert int(neighbour.output("python3", "-c", and_gone)) > 0
+        on_the_host = subprocess.run([sys.executable, "-c", and_gone], check=True, capture_output=True, text=True)
+        assert int(on_the_host.stdout) > 0
+    finally:
+        any_jail.run("python3", "-c", _NO_QUEUES)
+
+
+def test_the_makers_of_user_namespaces_are_nobody_else(
+    app: Prisoner, system: Prisoner, weak: Prisoner, neighbour: Prisoner
+) -> None:
+    jails_made = (app, system, weak, neighbour)
+    makers = {namespaces.owner_of(f"/proc/{one.pid}/ns/user") for one in jails_made}
+    assert len(makers) == 4
+    ranges = [range(base_of(one.name), base_of(one.name) + 65536) for one in jails_made]
+    assert not any(maker in ids for maker in makers for ids in ranges)
 
 
 def test_two_jails_never_get_the_same_range_of_ids(app: Prisoner, neighbour: Prisoner) -> None:

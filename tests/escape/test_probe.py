@@ -49,7 +49,7 @@ ON_THE_HOST = """
     read_keys_of_others share_memory_within share_semaphores_within share_message_queues_within
     connect_to_loopback_of_the_host connect_to_abstract_sockets see_sockets_of_others bind_addresses_of_the_host
     bind_freely bind_low_ports send_from_addresses_of_the_host
-    raise_our_priority put_our_disk_traffic_first
+    raise_our_priority put_our_disk_traffic_first use_up_the_hosts_account
 """.split()
 
 # Likewise, and in a network of its own: these change it.
@@ -71,6 +71,7 @@ def _bait(outside: Outside) -> Iterator[dict[str, Any]]:
             "read_only_volumes": [str(outside.read_only)],
             "planted_nodes": [str(outside.volume / "zero")],
             "devices": [],
+            "maker": 0,
             "masks": [],
             "own_files": [],
             "own_addresses": [],

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 
 from . import libc
+from .capabilities import set_securebits
 from .credentials import become
 from .errors import KernelError
 from .mounts import MS_BIND, mount, unmount
@@ -23,6 +25,11 @@ NEWIPC = 0x08000000
 NEWUSER = 0x10000000
 NEWPID = 0x20000000
 NEWNET = 0x40000000
+
+# Far from all ranges of ids that anybody is given.
+_MAKERS = 0xF0000000
+_NO_SETUID_FIXUP = 1 << 2
+_GET_OWNER_UID = 0xB704
 
 _NAMES = {
     NEWTIME: "time",
@@ -56,12 +63,16 @@ def new_user_namespace(*, base: int, size: int) -> int:
 
     A helper process makes it and has its maps written by us, the parent, since only a process with CAP_SETUID in
     the parent namespace may map more than itself (user_namespaces(7)).
+
+    Whatever the kernel counts by user (namespaces, inotify, message queues, signals, locked memory) it counts in all
+    namespaces above as well, there for who has made the one below (inc_ucount() in kernel/ucount.c). For our root that
+    would be one account of all jails and the host; so each has a maker that is nobody else, and inside it nobody.
     """
     ready_reader, ready_writer = os.pipe()
     hold_reader, hold_writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _hold_user_namespace(ready_writer, (ready_reader, hold_writer), hold_reader)
+        _hold_user_namespace(ready_writer, (ready_reader, hold_writer), hold_reader, maker=maker_of(base))
     os.close(ready_writer)
     os.close(hold_reader)
     try:
@@ -76,16 +87,40 @@ def new_user_namespace(*, base: int, size: int) -> int:
         os.waitpid(pid, 0)
 
 
-def _hold_user_namespace(ready: int, foreign: tuple[int, int], hold: int) -> None:
+def maker_of(base: int) -> int:
+    """The host's id of who makes the user namespace with ids from ``base`` on, and owns it."""
+    return _MAKERS + (base >> 8)
+
+
+def _hold_user_namespace(ready: int, foreign: tuple[int, int], hold: int, *, maker: int) -> None:
     """Child: enter the new namespace, say so, and stay until the parent hangs up."""
     try:
         for fd in foreign:
             os.close(fd)
+        _be_the_maker(maker)
         unshare(NEWUSER)
         os.write(ready, b"r")
         os.read(hold, 1)
     finally:
         os._exit(0)
+
+
+def _be_the_maker(uid: int) -> None:
+    """Become a user who keeps every capability, and whose limits bind nobody: those of the jail's processes do.
+
+    A host that is a container itself may not have the id, or not the right: its root makes the namespace then.
+    """
+    import resource
+
+    for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_SIGPENDING, resource.RLIMIT_MEMLOCK):
+        try:
+            resource.setrlimit(limit, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        except ValueError:
+            most = resource.getrlimit(limit)[1]
+            resource.setrlimit(limit, (most, most))
+    with contextlib.suppress(OSError, KernelError):
+        set_securebits(_NO_SETUID_FIXUP)
+        os.setresuid(uid, uid, uid)
 
 
 def _write_map(path: str, line: str) -> None:
@@ -223,6 +258,19 @@ def open_pin(path: str) -> int:
     if not is_pinned(path):
         raise KernelError("open namespace", path, 2)
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def owner_of(path: str) -> int:
+    """The user who has made the user namespace of a nsfs file, and on whose account it is (NS_GET_OWNER_UID)."""
+    import fcntl
+
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int.from_bytes(fcntl.ioctl(fd, _GET_OWNER_UID, bytes(4)), sys.byteorder)
+    except OSError as error:
+        raise KernelError.from_os_error("ask for the owner of", path, error) from error
+    finally:
+        os.close(fd)
 
 
 def identity(fd: int) -> int:

@@ -21,6 +21,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _HIGHEST_DESCRIPTOR = 0xFFFFFFFF
+# Of the first column of /proc/PID/limits.
+_WIDTH_OF_NAME = 26
 _SIGNALS_OF_LIBC = (32, 33)
 
 
@@ -51,6 +53,24 @@ def die_with(parent: int) -> None:
     set_parent_death_signal(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
+
+
+def limits_of(pid: int) -> list[tuple[int, int]]:
+    """Soft and hard limits of a process, in the order of their numbers (getrlimit(2)); -1 is no limit.
+
+    From /proc, which asks for no capability over the process as prlimit(2) does. KernelError when it is gone.
+    """
+    path = f"/proc/{pid}/limits"
+    try:
+        with open(path, encoding="ascii") as file:
+            lines = file.read().splitlines()[1:]
+    except OSError as error:
+        raise KernelError.from_os_error("read", path, error) from error
+    return [(_limit(soft), _limit(hard)) for soft, hard in (line[_WIDTH_OF_NAME:].split()[:2] for line in lines)]
+
+
+def _limit(value: str) -> int:
+    return -1 if value == "unlimited" else int(value)
 
 
 def set_name(name: str) -> None:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ..._kernel import namespaces
 from ..._kernel.credentials import become
 from ..._kernel.errors import KernelError
 from ..._kernel.rtnetlink import Reader
@@ -186,7 +187,15 @@ def surroundings(document: Mapping[str, Any], init: int, devices: list[list[int]
         "masks": [f"/{path}" for path in MASKED + READ_ONLY if f"/{path}" in mounted],
         "masked": [f"/{path}" for path in MASKED],
         "devices": devices,
+        "maker": _maker(init),
     }
+
+
+def _maker(pid: int) -> int | None:
+    """The host's id of who has made the user namespace of a process; None of one that is gone."""
+    with contextlib.suppress(OSError, KernelError):
+        return namespaces.owner_of(f"/proc/{pid}/ns/user")
+    return None
 
 
 def _mount_points(pid: int) -> set[str]:

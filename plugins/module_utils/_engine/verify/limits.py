@@ -16,7 +16,7 @@ from functools import partial
 from .attack import Facts, Missing, Refused, any_of, any_of_these, attack
 from .calls import can_write, mount, syscall, umount
 from .decoy import waiting
-from .expectations import limit, never, own_mounts
+from .expectations import limit, never, own_mounts, shares_ids
 
 _GROUP = "/sys/fs/cgroup"
 _NO = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EINVAL, errno.EBUSY, errno.ENODEV})
@@ -29,6 +29,17 @@ def raise_limits_of_the_group(facts: Facts) -> list[str]:
     """Every control file of our own group but those that were given to us to make groups below it."""
     names = [name for name in os.listdir(_GROUP) if os.path.isfile(f"{_GROUP}/{name}") and name not in _DELEGATED]
     return any_of_these((f"{_GROUP}/{name}" for name in names), can_write, _NO)
+
+
+@attack(shares_ids)
+def use_up_the_hosts_account(facts: Facts) -> int:
+    """Namespaces, inotify, message queues and signals are counted by user, and also for who has made ours: for root?"""
+    maker = facts["maker"]
+    if maker is None:
+        raise Missing("the jail has ended")
+    if maker != 0:
+        raise Refused(f"counted for {maker}, who is nobody else")
+    return int(maker)
 
 
 @attack(never)
