@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine import install
+from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places, traces
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
-from ansible_collections.hosting.jails.tests.faults import roots
-from ansible_collections.hosting.jails.tests.faults.tasks import run, stride
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import files
+from ansible_collections.hosting.jails.tests.faults import machine, roots
+from ansible_collections.hosting.jails.tests.faults.tasks import run, stride, task, whole_jail
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+from ansible_collections.hosting.jails.tests.integration.engine.deaths import die
 
 MOST_STEPS = 5000
 
@@ -36,6 +38,12 @@ def put_engine() -> dict[str, Any]:
 
 def take_engine() -> dict[str, Any]:
     for step in install.plan_removal():
+        step.carry_out()
+    return {}
+
+
+def clear() -> dict[str, Any]:
+    for step in traces.plan():
         step.carry_out()
     return {}
 
@@ -148,3 +156,16 @@ def test_a_killed_removal_of_the_engine_is_completed_or_undone() -> None:
 def _steps(work: Callable[[], Any], *, prepared: Callable[[], Any]) -> int:
     run(prepared)
     return run(work).steps
+
+
+def test_an_engine_whose_very_first_definition_was_killed_leaves_nothing() -> None:
+    def die_before_there_are_allocations() -> None:
+        rename = os.rename
+        os.rename = lambda old, new: die() if new == places.ALLOCATIONS else rename(old, new)  # type: ignore[assignment]
+
+    run(build)
+    assert run(task("present", **whole_jail()), prepare=die_before_there_are_allocations).killed
+    assert os.path.exists(files.temporary_of(places.ALLOCATIONS))
+    for each in (task("absent"), remove, clear):
+        assert not run(each).failure
+    assert [entry for directory in machine.STATE_DIRECTORIES for entry in os.listdir(directory)] == []
