@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import places
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.taker import refuses_descriptors
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
 from ansible_collections.hosting.jails.tests.integration.jails import Jail, jail, kill_supervisor, wait_until
 
 pytestmark = pytest.mark.usefixtures("template", "nothing_left")
 
 MANY = "import syslog\nfor number in range(20000):\n    syslog.syslog(f'number {number}')\nprint('done')"
+
+
+# A descriptor comes along: whoever takes the message would have to close it, and could be made to wait for that.
+WITH_DESCRIPTOR = """
+import array, socket
+sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sender.connect("/dev/log")
+sender.sendmsg([b"<13>take this"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])
+"""
 
 
 def log(it: Jail, *options: str, text: str = "hello") -> None:
@@ -67,6 +78,14 @@ def test_who_says_too_much_loses_messages_and_keeps_nobody_waiting() -> None:
 
         wait_until(told)
         assert loud.log().count("number ") < 20000
+
+
+def test_no_descriptor_comes_to_the_supervisor_with_a_message() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        if not refuses_descriptors(probe):
+            pytest.skip("before Linux 6.16 a process of its own takes the messages")
+    with jail("eng-log", command=[], syslog=True) as it:
+        assert "Operation not permitted" in it.run("python3", "-c", WITH_DESCRIPTOR).stderr
 
 
 def test_without_it_nothing_listens_and_nothing_of_it_stays() -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from .. import places
 from .log import Log
+from .taker import Taker, refuses_descriptors
 
 _LONGEST = 8192
 # Of one jail, before the others have their turn.
@@ -32,10 +33,13 @@ _FACILITIES += [f"local{number}" for number in range(8)]
 
 
 class Syslog:
-    """The socket of one jail. ``clock`` gives seconds."""
+    """The socket of one jail, or what its ``taker`` passes on of it. ``clock`` gives seconds."""
 
-    def __init__(self, listener: socket.socket, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, listener: socket.socket, *, taker: Taker | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._listener = listener
+        self._taker = taker
         self._clock = clock
         self._left, self._at = float(_BURST), clock()
         self._dropped = 0
@@ -51,7 +55,8 @@ class Syslog:
         for _unused in range(_AT_ONCE):
             try:
                 data = self._listener.recv(_LONGEST)
-            except BlockingIOError:
+            except OSError:
+                # None is there, or whoever has taken them was killed.
                 break
             lines += self._kept(data)
         if lines:
@@ -70,6 +75,8 @@ class Syslog:
 
     def close(self) -> None:
         """Hear nothing more."""
+        if self._taker:
+            self._taker.close()
         self._listener.close()
 
 
@@ -104,10 +111,14 @@ def listen(name: str) -> Syslog:
         os.unlink(fresh)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
     try:
+        refuses = refuses_descriptors(listener)
         listener.bind(fresh)
         os.chmod(fresh, 0o666)
         os.rename(fresh, path)
     except OSError:
         listener.close()
         raise
-    return Syslog(listener)
+    if refuses:
+        return Syslog(listener)
+    taker = Taker(listener, _LONGEST)
+    return Syslog(taker.passed_on, taker=taker)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 
 import pytest
@@ -99,6 +100,7 @@ def test_one_turn_takes_no_more_than_some(ends, tmp_path):
 
 
 def test_the_socket_is_for_everybody_and_replaced_in_one_step(monkeypatch, tmp_path):
+    monkeypatch.setattr(syslog, "refuses_descriptors", lambda listener: True)
     monkeypatch.setattr(syslog.places, "syslog", lambda name: str(tmp_path))
     first = syslog.listen("web1")
     path = tmp_path / "log"
@@ -117,4 +119,18 @@ def test_the_socket_is_for_everybody_and_replaced_in_one_step(monkeypatch, tmp_p
     assert (tmp_path / "web1.log").read_text() == "user.notice to the second\n"
     assert os.listdir(tmp_path).count("log.new") == 0
     second.close()
+    log.close()
+
+
+def test_where_the_kernel_refuses_no_descriptors_somebody_else_takes_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(syslog.places, "syslog", lambda name: str(tmp_path))
+    monkeypatch.setattr(syslog, "refuses_descriptors", lambda listener: False)
+    heard = syslog.listen("web1")
+    log = Log(str(tmp_path / "web1.log"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"<13>hello", str(tmp_path / "log"))
+    assert select.select([heard], [], [], 30.0)[0]
+    heard.drain(log)
+    assert (tmp_path / "web1.log").read_text() == "user.notice hello\n"
+    heard.close()
     log.close()
