@@ -37,7 +37,9 @@ _INTERPRETER = "/usr/bin/python3"
 _LOCAL_PROGRAMS = "/usr/local/bin"
 
 # Without the orderly end of an interpreter: it frees what the kernel frees anyway, in a sixth of the time of an exec.
-_ENTRY = """import os, sys
+# Nor does it look for garbage while it imports: there is none, and that takes a tenth of the time of a list. See main.
+_ENTRY = """import gc, os, sys
+gc.disable()
 sys.path.insert(0, {directory!r})
 from {package}._engine.cli.main import main
 status = main(sys.argv)

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import struct
 
 from . import libc
+from .errors import KernelError
+from .files import closing
 
 _CLONE3 = 435
 _CLONE_INTO_CGROUP = 0x200000000
@@ -17,18 +20,27 @@ _CLONE_INTO_CGROUP = 0x200000000
 _ARGUMENTS = struct.Struct("=11Q")
 
 
-def fork_into(group: int, *, name: str) -> int:
-    """As os.fork(), but the child is born in the version 2 control group of a directory's descriptor.
+def fork_into(group: str) -> int:
+    """As os.fork(), but the child is born in a version 2 control group, which is given by its directory.
 
     clone3(2) with CLONE_INTO_CGROUP (Linux 5.7). To move a process is to stop the forks and exits of the whole host,
     and who is the first to do so in a while waits for all processors (an RCU grace period, some 12 ms).
 
     What Python does before and after a fork is called as its C API has it for other ways to clone a process; what the
     C library does is for threads (pthread_atfork(3)), so call it in a process that has only one. KernelError where the
-    group is gone or takes no more; ``name`` is for its message.
+    group is gone or takes no more.
     """
+    try:
+        fd = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise KernelError.from_os_error("fork into", group, error) from error
+    with closing(fd):
+        return _clone(fd, group)
+
+
+def _clone(fd: int, name: str) -> int:
     python = ctypes.pythonapi
-    arguments = _ARGUMENTS.pack(_CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, group)
+    arguments = _ARGUMENTS.pack(_CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, fd)
     pid = -1
     python.PyOS_BeforeFork()
     try:

@@ -5,6 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 
@@ -44,7 +45,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(command: str, words: list[str]) -> int:
     try:
-        status = _function(command)(words)
+        function = _function(command)
+        # What is imported stays, and is nothing for a collection to look at.
+        gc.freeze()
+        gc.enable()
+        status = function(words)
         flush()
         return status
     except UsageError as error:
