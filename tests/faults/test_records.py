@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import report
 from ansible_collections.hosting.jails.tests.faults.tasks import NAME, run, task, whole_jail
-from ansible_collections.hosting.jails.tests.faults.world import settled, strays
+from ansible_collections.hosting.jails.tests.faults.world import settled
 
 DEFINED = task(**whole_jail())
 DOCUMENT = Path(f"/etc/jails/{NAME}.json")
 STATE = Path(f"/run/jails/{NAME}/state.json")
 STARTED = Path(f"/run/jails/{NAME}/started.json")
 CEILING = Path(f"/run/jails/{NAME}/ceiling.json")
-ROOT = Path(f"/var/lib/jails/roots/{NAME}/rootfs.json")
 ALLOCATIONS = Path("/var/lib/jails/allocations.json")
 
 DAMAGES = {
@@ -39,46 +38,6 @@ DAMAGES = {
 DAMAGED = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 
 
-def damaged(path: Path, damage: bytes, before: list[str]) -> str:
-    """Damage a file of a running jail, see each task end with a result or a message, and put it right again."""
-    assert run(DEFINED).state == "running"
-    good = path.read_bytes()
-    path.write_bytes(damage)
-    failure = ""
-    for attempt in (task("present"), DEFINED, task("restarted"), task("stopped"), task("present", check=True)):
-        failure = run(attempt).failure or failure
-        assert strays() == []
-    described = run(lambda: report.describe(NAME, ("status", "document")))
-    assert described.result or described.failure
-    if failure or described.failure:
-        path.write_bytes(good)
-    outcome = run(task("absent"))
-    assert not outcome.failure, outcome.failure
-    assert settled(before) == []
-    return failure
-
-
-@DAMAGED
-def test_a_damaged_document_is_an_error_that_names_the_file_or_the_option(before: list[str], damage: bytes) -> None:
-    failure = damaged(DOCUMENT, damage, before)
-    assert not failure or NAME in failure
-
-
-@DAMAGED
-def test_a_damaged_state_is_healed(before: list[str], damage: bytes) -> None:
-    assert damaged(STATE, damage, before) == ""
-
-
-@DAMAGED
-def test_a_damaged_record_of_the_start_is_healed(before: list[str], damage: bytes) -> None:
-    assert damaged(STARTED, damage, before) == ""
-
-
-@DAMAGED
-def test_a_damaged_record_of_privileges_is_healed(before: list[str], damage: bytes) -> None:
-    assert damaged(CEILING, damage, before) == ""
-
-
 @DAMAGED
 def test_a_damaged_record_of_privileges_is_told_of_and_hides_nothing_else(before: list[str], damage: bytes) -> None:
     assert run(DEFINED).state == "running"
@@ -89,12 +48,6 @@ def test_a_damaged_record_of_privileges_is_told_of_and_hides_nothing_else(before
     assert described.result["state"] == "running"
     assert not run(task("absent")).failure
     assert settled(before) == []
-
-
-@DAMAGED
-def test_a_damaged_manifest_of_a_root_is_an_error_that_names_it(before: list[str], damage: bytes) -> None:
-    failure = damaged(ROOT, damage, before)
-    assert not failure or NAME in failure
 
 
 @pytest.mark.parametrize("damage", [DAMAGES[name] for name in DAMAGES if name != "an empty object"])

@@ -12,7 +12,7 @@ from typing import Any
 from .._kernel import files, namespaces
 from .._model.allocation import Allocation, allocate, allocate_all, range_of
 from . import places, store
-from .errors import EngineError
+from .errors import DamagedRecord
 
 _SUBORDINATE_IDS = ("/etc/subuid", "/etc/subgid")
 _DATABASES = ("/etc/passwd", "/etc/group")
@@ -82,12 +82,12 @@ def _read(name: str) -> dict[str, dict[str, int]]:
     try:
         allocations = files.read_json(places.ALLOCATIONS)
     except files.DamagedFile as error:
-        raise EngineError(name, str(error), remedy="restore it from a copy") from error
+        raise DamagedRecord(name, str(error), remedy="restore it from a copy") from error
     if allocations is None and not os.path.exists(places.ALLOCATIONS):
         return {}
     if not isinstance(allocations, dict) or not all(_is_entry(entry) for entry in allocations.values()):
         # What cannot be read may be taken: to start with none would give a jail the ids of another.
-        raise EngineError(name, f"{places.ALLOCATIONS} does not hold allocations", remedy="restore it from a copy")
+        raise DamagedRecord(name, f"{places.ALLOCATIONS} does not hold allocations", remedy="restore it from a copy")
     return allocations
 
 

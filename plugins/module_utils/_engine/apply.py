@@ -17,7 +17,7 @@ from .._model.actions import Action, Plan
 from .._model.document import effective
 from . import allocations, firewall, limits, network, pins, places, status, store
 from . import stop as stopping
-from .errors import EngineError
+from .errors import DamagedRecord, EngineError
 from .host_facts import NOTHING_KNOWN, HostFacts
 from .rootfs import roots
 from .store import RuntimeState
@@ -112,11 +112,11 @@ def _remove_network(action: Action, facts: HostFacts) -> None:
 
 
 def _shares_stack(jail: str) -> bool:
-    """Whether the document says mode shared; one that is damaged says nothing."""
+    """Whether the document says mode shared, or may have said so: one that is damaged says nothing."""
     try:
         return bool((store.read_document(jail) or {}).get("ip", {}).get("mode") == "shared")
-    except EngineError:
-        return False
+    except DamagedRecord:
+        return True
 
 
 def _set_limits(action: Action, _unused: HostFacts) -> None:

@@ -14,7 +14,8 @@ from .._model.diff import diff
 from .._model.document import redacted
 from .._model.planner import Wanted, plan
 from .._model.profiles import has_user_namespace
-from . import live, needs, places, report, store
+from . import live, places, report, store
+from .errors import DamagedRecord
 
 
 def converge(wanted: Wanted, *, apply_mode: str, check: bool, verify: bool = True) -> dict[str, Any]:
@@ -69,14 +70,26 @@ def _is_left_locked(wanted: Wanted) -> bool:
 def _start_dependencies(planned: Plan, *, check: bool) -> list[str]:
     """Start what a jail depends on before it; the lines of what that took."""
     lines: list[str] = []
+    if not planned.after or not planned.after.get("depends"):
+        return lines
+    from . import needs  # Most jails depend on none.
+
     for name in needs.to_start_first(planned):
         lines += converge(Wanted(jail=name, state="started"), apply_mode="live", check=check)["actions"]
     return lines
 
 
 def _plan(wanted: Wanted, apply_mode: str) -> Plan:
-    stored = store.read_document(wanted.jail)
-    return plan(wanted, stored, live.observe(wanted.jail, stored), apply_mode)
+    try:
+        stored = store.read_document(wanted.jail)
+        seen = live.observe(wanted.jail, stored)
+    except DamagedRecord:
+        from . import rescue
+
+        if not rescue.is_possible(wanted):
+            raise
+        return rescue.plan(wanted)
+    return plan(wanted, stored, seen, apply_mode)
 
 
 def _result(planned: Plan, before: list[str], *, check: bool) -> dict[str, Any]:
@@ -93,12 +106,13 @@ def _result(planned: Plan, before: list[str], *, check: bool) -> dict[str, Any]:
 
 
 def _warnings(planned: Plan) -> list[str]:
+    found = [*planned.warnings, *store.warnings(without=(planned.jail,))]
     after = planned.after if planned.changed else None
     if not after or (after.get("ip", {}).get("mode") != "shared" and has_user_namespace(after)):
-        return []
+        return found
     from . import host_root, shadowing
 
-    return [*host_root.warnings([planned]), *shadowing.warnings([planned])]
+    return [*found, *host_root.warnings([planned]), *shadowing.warnings([planned])]
 
 
 def _jail(planned: Plan, *, check: bool) -> dict[str, Any]:

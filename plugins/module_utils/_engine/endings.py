@@ -40,6 +40,7 @@ def read(name: str) -> dict[str, Any] | None:
         record = files.read_json(places.ending(name))
         if record is None or record.pop("boot_id") != store.boot_id():
             return None
-        return {**record, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record["at"]))}
-    except (files.DamagedFile, AttributeError, KeyError, TypeError):
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.pop("at")))
+        return {**Ending(**record)._asdict(), "at": at}
+    except (files.DamagedFile, AttributeError, KeyError, TypeError, ValueError, OSError):
         return None

@@ -33,6 +33,10 @@ class EngineError(Exception):
         return f"{text}; {self.remedy}" if self.remedy else text
 
 
+class DamagedRecord(EngineError):
+    """A file about a jail cannot be read, or says what cannot be."""
+
+
 def details_of(error: Exception) -> dict[str, str]:
     """What a module returns of an exception besides its text."""
     return {name: getattr(error, name) for name in ("jail", "path", "remedy") if getattr(error, name, "")}

@@ -11,19 +11,16 @@ along; the next run about any jail that has some makes the whole table anew, fro
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._kernel import files, nftables
-from .._kernel.errors import KernelError
 from .._model.allocation import Allocation
 from .._model.document import effective
-from .._model.errors import DocumentError
 from .._model.plan_firewall import has_rules, in_force
 from . import allocations, places, status, store
-from .errors import EngineError
+from .errors import DamagedRecord, EngineError
 from .firewall_state import Table, contents_of, read
 from .host_facts import NOTHING_KNOWN, HostFacts
 
@@ -133,7 +130,7 @@ def _of_all_jails() -> dict[str, Contents]:
     found: dict[str, Contents] = {}
     known = allocations.find_all()
     for jail in store.names():
-        with contextlib.suppress(EngineError, DocumentError, KernelError):
+        with store.passing_over(jail):
             document = _in_force(jail)
             if jail in known and has_rules(document, beside_others=True):
                 found[jail] = contents_of(document, known[jail])
@@ -141,7 +138,16 @@ def _of_all_jails() -> dict[str, Contents]:
 
 
 def _in_force(jail: str) -> Mapping[str, Any]:
-    """The stored document, unless a running jail waits for a restart that gives it another network."""
-    stored = effective(store.read_document(jail) or {"name": jail})
+    """The stored document, unless a running jail waits for a restart that gives it another network.
+
+    Where that is damaged, a jail keeps what it was started with.
+    """
+    try:
+        stored = effective(store.read_document(jail) or {"name": jail})
+    except DamagedRecord:
+        started = store.read_started(jail)
+        if started is None:
+            raise
+        return started
     document = in_force(stored, store.read_started(jail, stored))
     return document if document is stored or status.run_state(jail) in ("running", "frozen") else stored

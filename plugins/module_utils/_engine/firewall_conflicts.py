@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6
 from typing import Any
@@ -17,7 +16,6 @@ from .._kernel import inet_sockets, sysctls
 from .._kernel.errors import KernelError
 from .._kernel.inet_sockets import Listener
 from .._kernel.rtnetlink import Reader
-from .._model.errors import DocumentError
 from .._model.forwards import Forward, family_of, forwards
 from . import store
 from .errors import EngineError
@@ -36,22 +34,13 @@ def refuse(document: Mapping[str, Any], stored: Mapping[str, Any] | None, facts:
     jail, accepted = document["name"], {forward._replace(number=0) for forward in forwards(stored or {})}
     new = [forward for forward in forwards(document) if forward._replace(number=0) not in accepted]
     if new and facts.taken is None:
-        others = dict(_others(jail))
+        others = dict(store.read_others(without=(jail,)))
         _refuse_ports_of_jails(jail, new, others)
         _refuse_ports_of_host(jail, new, _addresses([document, *others.values()]))
     elif new:
         _refuse_ports_of_host(jail, new, {address.partition("/")[0] for address in facts.taken or ()})
     if new or (document["ip"]["masquerade"] and not (stored or {}).get("ip", {}).get("masquerade")):
         _refuse_without_forwarding(document, new)
-
-
-def _others(jail: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Documents of the other jails; a damaged one is that jail's trouble."""
-    for other in store.names():
-        with contextlib.suppress(EngineError, DocumentError, KernelError):
-            document = store.read_document(other) if other != jail else None
-            if document:
-                yield other, document
 
 
 def _addresses(documents: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -50,13 +50,16 @@ def _has_remains(name: str, facts: HostFacts) -> bool:
 
 
 def _source(name: str) -> Mapping[str, Any] | None:
-    manifest = manifests.read_root(directories.manifest(name))
+    manifest = manifests.read_root(directories.manifest(name), name)
     return manifest.source if manifest else None
 
 
 def _previous(name: str) -> Mapping[str, Any] | None:
-    manifest = manifests.read_root(f"{directories.previous(name)}/rootfs.json")
-    return manifest.source if manifest else None
+    """One that cannot be read is none to go back to."""
+    with store.passing_over(name):
+        manifest = manifests.read_root(f"{directories.previous(name)}/rootfs.json", name)
+        return manifest.source if manifest else None
+    return None
 
 
 def _limits(name: str, full: Mapping[str, Any] | None) -> dict[str, Any] | None:

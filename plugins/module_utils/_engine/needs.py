@@ -11,6 +11,7 @@ from typing import Any
 from .._model.actions import Plan
 from .._model.dependencies import start_order
 from . import status, store
+from .errors import DamagedRecord
 
 
 def to_start_first(planned: Plan) -> list[str]:
@@ -31,8 +32,16 @@ def _reached_from(name: str, document: Mapping[str, Any]) -> dict[str, Mapping[s
     waiting = list(document.get("depends", ()))
     while waiting:
         other = waiting.pop()
-        stored = store.read_document(other) if other not in found else None
+        stored = _stored(other) if other not in found else None
         if stored is not None:
             found[other] = stored
             waiting += stored.get("depends", ())
     return found
+
+
+def _stored(name: str) -> Mapping[str, Any] | None:
+    """A document; where it cannot be read, one that says nothing: the jail may run all the same."""
+    try:
+        return store.read_document(name)
+    except DamagedRecord:
+        return {}

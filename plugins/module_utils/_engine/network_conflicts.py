@@ -5,7 +5,6 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Mapping
 
 from .._kernel import address_probe
@@ -22,11 +21,10 @@ _ANSWER_SECONDS = 0.2
 def taken_addresses(jail: str) -> dict[str, str]:
     """Which jail each address belongs to in the documents of all other jails. One read a jail: ask once a call."""
     taken: dict[str, str] = {}
-    for other in store.names():
-        with contextlib.suppress(EngineError):  # A damaged document of another jail is that jail's trouble.
-            ip = (store.read_document(other) or {}).get("ip") or {}
-            if other != jail and ip.get("mode") != "none":
-                taken.update(dict.fromkeys(map(single, ip.get("addresses") or ()), other))
+    for other, document in store.read_others(without=(jail,)):
+        ip = document.get("ip") or {}
+        if ip.get("mode") != "none":
+            taken.update(dict.fromkeys(map(single, ip.get("addresses") or ()), other))
     return taken
 
 

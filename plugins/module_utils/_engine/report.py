@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .._model.allocation import Allocation
 from .._model.document import effective, redacted
-from .._model.errors import DocumentError
 from .._model.plan_firewall import in_force
 from . import allocations, places, status, store
-from .errors import EngineError
+from .errors import DamagedRecord
 from .host_facts import HostFacts
 from .store import RuntimeState
 
@@ -57,7 +57,9 @@ def describe_all(
 
 @contextlib.contextmanager
 def _facts(names: Sequence[str], gather: Sequence[str]) -> Iterator[HostFacts]:
-    known = allocations.find_all()
+    known: Mapping[str, Allocation] = {}
+    with store.passing_over(""):
+        known = allocations.find_all()
     if "network" not in gather or len(names) < 2:
         yield HostFacts(allocations=known)
         return
@@ -79,7 +81,8 @@ def _look(name: str, facts: HostFacts) -> Seen:
 def _read_document(name: str) -> tuple[dict[str, Any] | None, str]:
     try:
         return store.read_document(name), ""
-    except (EngineError, DocumentError) as error:
+    except DamagedRecord as error:
+        store.pass_over(name, error)
         return None, str(error)
 
 
@@ -90,7 +93,13 @@ def _row(seen: Seen, gather: Sequence[str]) -> dict[str, Any]:
     if set(gather) - {"status", "document", "templates"}:
         from .report_parts import READERS
 
-        found.update({subset: reader(seen) for subset, reader in READERS.items() if subset in gather})
+        for subset, reader in READERS.items():
+            if subset in gather:
+                try:
+                    found[subset] = reader(seen)
+                except DamagedRecord as error:
+                    store.pass_over(seen.name, error)
+                    found[subset] = {"message": str(error)}
     return found
 
 

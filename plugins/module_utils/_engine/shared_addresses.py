@@ -12,8 +12,11 @@ for it: it is written before the first address is added, and again after the las
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_interface
 from typing import NamedTuple
 
 from .._kernel import announcements, files, links
@@ -30,8 +33,22 @@ def ip_of(address: str) -> str:
 
 
 def read_record(jail: str) -> dict[str, str]:
-    """What we may have added for a jail: each address with its prefix, and the link that carries it."""
-    return dict(files.read_json(places.addresses(jail)) or {})
+    """What we may have added for a jail: each address with its prefix, and the link that carries it.
+
+    A damaged record says nothing: what bears the jail's mark is found by that.
+    """
+    try:
+        record = files.read_json(places.addresses(jail)) or {}
+    except files.DamagedFile:
+        return {}
+    whole = isinstance(record, dict) and all(isinstance(link, str) for link in record.values())
+    return record if whole and all(map(_is_address, record)) else {}
+
+
+def _is_address(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ip_interface(text))
+    return False
 
 
 def write_record(jail: str, record: Mapping[str, str]) -> None:
@@ -73,7 +90,7 @@ def look(jail: str, wanted: Iterable[str], interface: str, reader: Reader) -> Ca
             # Most likely the host's own; or ours, and the record was lost.
             in_place = in_place and not is_ours(address, reader)
     leftovers = sorted(set(record) - set(wanted))
-    return Carried((*found, *leftovers), in_place, bool(record))
+    return Carried((*found, *leftovers), in_place, os.path.lexists(places.addresses(jail)))
 
 
 class Changes(NamedTuple):

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .._kernel import files
 from .._kernel.errors import KernelError
 from . import places
-from .errors import EngineError
+from .errors import DamagedRecord
 
 STATE_VERSION = 1
+_REMEDY = (
+    "mend it or restore it from a copy; state: stopped and absent do without it. To define the jail anew, remove that "
+    "file: the root file system stays"
+)
+# Damage by the names of the jails.
+_passed_over: dict[str, str] = {}
 
 
 class RuntimeState(NamedTuple):
@@ -39,6 +45,14 @@ class RuntimeState(NamedTuple):
     restarts: int = 0
     message: str = ""
     version: int = STATE_VERSION
+
+
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("phase", "boot_id", "instance", "goal", "message"), str),
+    **dict.fromkeys(("pid", "start_time", "restarts", "version"), int),
+    "started_at": (int, float),
+    "exit_status": (int, type(None)),
+}
 
 
 @lru_cache(maxsize=1)
@@ -71,26 +85,59 @@ def names() -> list[str]:
 def read_document(name: str, expected: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """The document of a jail as stored, None where there is none.
 
-    EngineError or DocumentError where somebody has edited it into something else. One that equals ``expected``, which
-    is canonical, is taken for what it is and not parsed again.
+    DamagedRecord where somebody has edited it into something else. One that equals ``expected``, which is canonical,
+    is taken for what it is and not parsed again.
     """
     from .._model.addresses import leaves_choice
     from .._model.document import normalise
+    from .._model.errors import DocumentError
 
     path = places.document(name)
     try:
         document: dict[str, Any] | None = files.read_json(path)
+        if document is None and not os.path.lexists(path):
+            return None
+        if document is not None and document == expected and not leaves_choice(document):
+            return document
+        document = normalise(document, jail=name)
     except files.DamagedFile as error:
-        raise EngineError(
-            name, f"{path} is not valid JSON", remedy="restore it from a copy, or remove it and define the jail again"
-        ) from error
-    if document is None or (document == expected and not leaves_choice(document)):
-        return document
-    document = normalise(document, jail=name)
+        raise DamagedRecord(name, f"{path} is damaged ({error})", remedy=_REMEDY) from error
+    except DocumentError as error:
+        message, remedy = f"{path} is damaged: {error.message}", "; or ".join(filter(None, (error.remedy, _REMEDY)))
+        raise DamagedRecord(name, message, path=error.path, remedy=remedy) from error
     if leaves_choice(document):
         message, remedy = f"{path} leaves an address open", "write one there, or have a task say it, which chooses one"
-        raise EngineError(name, message, path="ip.addresses", remedy=remedy)
+        raise DamagedRecord(name, message, path="ip.addresses", remedy=remedy)
     return document
+
+
+def read_others(without: Container[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The documents of jails by name. One that cannot be read is passed over: that is trouble of its jail."""
+    for name in names():
+        if name not in without:
+            with passing_over(name):
+                document = read_document(name)
+                if document is not None:
+                    yield name, document
+
+
+@contextlib.contextmanager
+def passing_over(name: str) -> Iterator[None]:
+    """Go on without what cannot be read of a jail; warnings() tells of it."""
+    try:
+        yield
+    except DamagedRecord as error:
+        pass_over(name, error)
+
+
+def pass_over(name: str, error: DamagedRecord) -> None:
+    """Have warnings() tell of what cannot be read of a jail."""
+    _passed_over[name] = str(error)
+
+
+def warnings(without: Container[str] = ()) -> list[str]:
+    """What this process went on without, for whoever reads its results."""
+    return [f"went on without a record: {text}" for name, text in _passed_over.items() if name not in without]
 
 
 def write_document(name: str, document: dict[str, Any]) -> None:
@@ -123,10 +170,8 @@ def read_state(name: str) -> RuntimeState | None:
         return None
     if not isinstance(raw, dict) or raw.get("version") != STATE_VERSION or raw.get("boot_id") != boot_id():
         return None
-    try:
-        return RuntimeState(**raw)
-    except TypeError:
-        return None
+    known = {name: value for name, value in raw.items() if name in _KINDS and isinstance(value, _KINDS[name])}
+    return RuntimeState(**known) if known == raw and {"phase", "instance"} <= known.keys() else None
 
 
 def write_state(name: str, state: RuntimeState) -> None:
@@ -147,17 +192,17 @@ def read_started(name: str, expected: Mapping[str, Any] | None = None) -> dict[s
         document = files.read_json(places.started_document(name))
     except files.DamagedFile:
         return None
-    return document if document == expected or _is_document(document, name) else None
+    return document if document == expected else _effective(document, name)
 
 
-def _is_document(document: Any, name: str) -> bool:
-    from .._model.document import normalise
+def _effective(document: Any, name: str) -> dict[str, Any] | None:
+    from .._model.document import effective, normalise
     from .._model.errors import DocumentError
 
     try:
-        return bool(document) and bool(normalise(document, jail=name))
+        return effective(normalise(document, jail=name)) if document else None
     except DocumentError:
-        return False
+        return None
 
 
 def remove_runtime(name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import libc
 from .errors import KernelError
-from .files import closing, sync_directory, temporary_of
+from .files import closing, put_in_place, sync_directory, temporary_of
 
 
 def write_json_all(directory: str, values: Mapping[str, Any]) -> dict[str, KernelError]:
@@ -31,7 +31,7 @@ def write_json_all(directory: str, values: Mapping[str, Any]) -> dict[str, Kerne
         libc.call("sync file system of", directory, "syncfs", fd)
     for name in values.keys() - failed.keys():
         with _noting(directory, name, failed):
-            os.rename(temporary_of(f"{directory}/{name}"), f"{directory}/{name}")
+            put_in_place(temporary_of(f"{directory}/{name}"), f"{directory}/{name}")
     sync_directory(directory)
     return failed
 

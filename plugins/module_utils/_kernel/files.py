@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -17,13 +18,15 @@ from .errors import KernelError
 
 _LOCK_POLL_SECONDS = 0.02
 _CHUNK = 65536
+# What reading ends with where something else is in the place of a file, or the disk has lost it.
+_NO_FILE = (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EIO, errno.EUCLEAN)
 
 
 class DamagedFile(KernelError):
-    """A file of ours that does not parse: somebody edited it, or a disk failed."""
+    """A file of ours that does not parse, or is none: somebody edited it, or a disk failed."""
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.target}: the file is not valid JSON"
+        return super().__str__() if self.errno != errno.EINVAL else f"read {self.target}: the file is not valid JSON"
 
 
 class LockBusy(KernelError):
@@ -48,13 +51,22 @@ def write_atomic(path: str, data: str | bytes, *, mode: int = 0o600, sync: bool 
             os.fchmod(lock.fd, mode)
             if sync:
                 os.fsync(lock.fd)
-            os.rename(temporary, path)
+            put_in_place(temporary, path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise KernelError.from_os_error("write", path, error) from error
     if sync:
         sync_directory(os.path.dirname(path))
+
+
+def put_in_place(temporary: str, path: str) -> None:
+    """Rename; what is no file, in the place of one, is in the way only if there is something in it."""
+    try:
+        os.rename(temporary, path)
+    except IsADirectoryError:
+        os.rmdir(path)
+        os.rename(temporary, path)
 
 
 def temporary_of(path: str) -> str:
@@ -105,12 +117,16 @@ def _read_all(fd: int) -> bytes:
 
 
 def read_json(path: str) -> Any:
-    """Parsed content of a JSON file, None where there is none; DamagedFile where it does not parse."""
+    """Parsed content of a JSON file, None where there is none; DamagedFile where it cannot be read or parsed."""
     try:
         text = read_text(path)
         return None if text is None else json.loads(text)
+    except KernelError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        raise DamagedFile(error.operation, path, error.errno) from error
     except (ValueError, RecursionError) as error:
-        raise DamagedFile("read", path, 22) from error
+        raise DamagedFile("read", path, errno.EINVAL) from error
 
 
 def write_json(path: str, value: Any, *, sync: bool = True) -> None:
@@ -132,14 +148,24 @@ def make_directory(path: str, *, mode: int = 0o700) -> None:
 
 
 def remove_file(path: str) -> None:
-    """Unlink a file that may be gone already, with what a killed writer of it has left."""
+    """Unlink a file that may be gone already, with what a killed writer of it has left.
+
+    An empty directory in its place goes as well.
+    """
     for name in (temporary_of(path), path):
         try:
-            os.unlink(name)
+            _unlink(name)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise KernelError.from_os_error("remove", name, error) from error
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except IsADirectoryError:
+        os.rmdir(path)
 
 
 class Lock:

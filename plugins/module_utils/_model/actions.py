@@ -72,6 +72,7 @@ class Plan:
     ``actions`` are in the order to be carried out. ``reasons`` are the differences that only a restart brings into
     force; ``restart_required`` says that they still wait for one. ``before`` and ``after`` are canonical documents,
     None where there is none, ``state_before`` and ``state_after`` the states of the jail that go with them.
+    ``warnings`` are of what it goes on without.
     """
 
     jail: str
@@ -82,6 +83,7 @@ class Plan:
     after: Mapping[str, Any] | None = None
     state_before: str = "absent"
     state_after: str = "absent"
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:

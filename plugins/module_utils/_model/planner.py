@@ -16,7 +16,6 @@ from .live import Live
 from .place import Place
 from .plan_firewall import firewall_actions
 from .plan_network import network_actions
-from .plan_removal import plan_removal
 from .plan_rootfs import refuse_start_without_root, rootfs_actions
 from .shapes import LIVE, RESTART
 from .wanted import APPLY, WANTED_STATES, Wanted, refuse_unknown_word
@@ -35,6 +34,8 @@ def plan(wanted: Wanted, stored: Mapping[str, Any] | None, live: Live, apply: st
     """
     refuse_unknown_word(apply, APPLY, Place(wanted.jail, "apply"))
     if wanted.state == "absent":
+        from .plan_removal import plan_removal  # Most runs remove nothing.
+
         return plan_removal(wanted.jail, stored, live)
     document = _document(wanted, stored)
     decisions = Decisions(wanted=wanted, stored=stored, document=document, live=live, may_restart=apply == "restart")

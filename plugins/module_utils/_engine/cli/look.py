@@ -9,11 +9,12 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .. import places, report
+from .. import places, report, store
 from .selection import select_jails, split_flags
+from .streams import complain
 from .tables import print_json, print_table, size
 from .usage import UsageError
 
@@ -23,7 +24,7 @@ _CHUNK = 65536
 
 def _list(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = report.describe_all(select_jails(names))
+    rows = _described(names, ("status",))
     if "--json" in flags:
         return print_json(rows)
     return print_table(rows, ("id", "name", "state", "pid", "uptime", "addresses"))
@@ -31,11 +32,18 @@ def _list(words: list[str]) -> int:
 
 def _status(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = report.describe_all(select_jails(names), ("status", "network"))
+    rows = _described(names, ("status", "network"))
     if "--json" in flags:
         return print_json(rows)
     shown = [{**row, "ended": _ended(row["ended"])} for row in rows]
     return print_table(shown, ("name", "state", "uptime", "restarts", "exit_status", "ended", "message"))
+
+
+def _described(names: list[str], gather: Sequence[str]) -> list[dict[str, Any]]:
+    rows = report.describe_all(select_jails(names), gather)
+    for warning in store.warnings():
+        complain(warning)
+    return rows
 
 
 def _ended(ending: Mapping[str, Any] | None) -> str:
@@ -44,7 +52,7 @@ def _ended(ending: Mapping[str, Any] | None) -> str:
 
 def _stat(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = report.describe_all(select_jails(names), ("status", "resources", "disk", report.TRAFFIC))
+    rows = _described(names, ("status", "resources", "disk", report.TRAFFIC))
     if "--json" in flags:
         return print_json(rows)
     columns = ("name", "state", "procs", "memory", "limit", "cpu", "disk", "received", "sent", "uptime")

@@ -14,7 +14,7 @@ from ..._model.document import effective
 from ..._model.errors import DocumentError
 from ..._model.names import jail_name
 from ..._model.planner import Wanted
-from .. import store
+from .. import status, store
 from ..apply import verify_start
 from ..converge import converge
 from ..errors import EngineError
@@ -50,6 +50,8 @@ def _each(names: Iterable[str], state: str) -> int:
     for name in changed if state in ("started", "restarted") else ():
         with _complaining(name, failed):
             verify_start(name)
+    for warning in store.warnings(without=failed):
+        complain(warning)
     return 1 if failed else 0
 
 
@@ -63,8 +65,12 @@ def _complaining(name: str, failed: list[str]) -> Iterator[None]:
 
 
 def _ordered(names: list[str], *, stopping: bool) -> list[str]:
-    """The named jails in the order of their dependencies, and with them all that a start needs."""
-    documents = {name: effective(store.read_document(name) or {"name": name}) for name in store.names()}
+    """The named jails in the order of their dependencies, and with them all that a start needs.
+
+    What runs already need not be started, if its document is damaged.
+    """
+    readable = dict(store.read_others())
+    documents = {name: effective(readable.get(name, {"name": name})) for name in store.names()}
     if stopping:
         return [name for name in stop_order(documents) if name in names]
     wanted: set[str] = set()
@@ -73,15 +79,16 @@ def _ordered(names: list[str], *, stopping: bool) -> list[str]:
         name = waiting.pop()
         if name not in wanted:
             wanted.add(name)
-            waiting += documents[name]["depends"] if name in documents else []
+            needed = documents[name]["depends"] if name in documents else []
+            waiting += [other for other in needed if other in readable or not status.is_alive(store.read_state(other))]
     return [name for name in start_order(documents) if name in wanted]
 
 
 def _boot(words: list[str]) -> int:
     if words:
         raise UsageError("boot takes nothing")
-    names = [name for name in store.names() if (store.read_document(name) or {}).get("autostart")]
-    return _each(_ordered(names, stopping=False), "started") if names else 0
+    names = [name for name, document in store.read_others() if document.get("autostart")]
+    return _each(_ordered(names, stopping=False), "started") or int(bool(store.warnings()))
 
 
 def _shutdown(words: list[str]) -> int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._kernel.link_snapshot import Snapshot
 from ..._model.actions import Action, Plan
 from ..._model.live import Live
 from ..._model.planner import Wanted, plan
-from .. import allocations, live, store
+from .. import allocations, live, places, rescue, store
+from ..errors import DamagedRecord
 from ..firewall_state import Table
 from ..host_facts import HostFacts
 from .failures import EXPECTED, Failure, failure_of
@@ -87,22 +88,34 @@ def plan_all(jobs: Iterable[Job], facts: HostFacts, apply_mode: str, *, parallel
     all_jobs = list(jobs)
     settle = facts.links.reopen if facts.links else lambda: None
     found = map_all(lambda job: _look_at(job, facts), all_jobs, parallel=parallel, settle=settle)
-    for job, (stored, seen, failure) in zip(all_jobs, found):
+    for job, (stored, seen, failure, damaged) in zip(all_jobs, found):
         job.stored, job.live, job.plan, job.failure = stored, seen, None, failure
-        if failure:
-            continue
         try:
-            job.plan = plan(job.wanted, stored, seen, apply_mode)
+            if damaged and rescue.is_possible(job.wanted):
+                job.plan, job.failure = rescue.plan(job.wanted, facts), None
+            elif not failure:
+                job.plan = plan(job.wanted, stored, seen, apply_mode)
+                if damaged:
+                    warning = f"jail {job.name}: {places.document(job.name)} was damaged, and is written anew"
+                    job.plan = replace(job.plan, warnings=(warning,))
         except EXPECTED as error:
             job.fail(error)
 
 
-def _look_at(job: Job, facts: HostFacts) -> tuple[Mapping[str, Any] | None, Live, Failure | None]:
-    """What is stored of a jail and what is true of it, as far as that can be found out."""
-    stored, seen = job.stored, job.live
+def _look_at(job: Job, facts: HostFacts) -> tuple[Mapping[str, Any] | None, Live, Failure | None, bool]:
+    """What is stored of a jail and what is true of it, as far as that can be found out; and whether it is damaged."""
+    stored, seen, damaged = job.stored, job.live, False
     try:
-        stored = store.read_document(job.name, job.wanted.given if job.wanted.whole else None)
+        try:
+            stored = store.read_document(job.name, job.wanted.given if job.wanted.whole else None)
+        except DamagedRecord:
+            # A whole document needs no other.
+            damaged = True
+            if not job.wanted.whole:
+                raise
         seen = live.observe(job.name, stored, facts)
+    except DamagedRecord as error:
+        return stored, seen, failure_of(error), True
     except EXPECTED as error:
-        return stored, seen, failure_of(error)
-    return stored, seen, None
+        return stored, seen, failure_of(error), damaged
+    return stored, seen, None, damaged

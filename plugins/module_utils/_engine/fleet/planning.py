@@ -84,7 +84,8 @@ def _purged(task: Task, jobs: Jobs, others: Mapping[str, Any]) -> list[str]:
 
 def _of_other_fleets(task: Task, jobs: Jobs) -> Iterator[DocumentError]:
     for member in task.members:
-        fleet = (jobs[member.name].stored or {}).get("labels", {}).get(LABEL)
+        job = jobs[member.name]
+        fleet = (job.stored or job.live.started or {}).get("labels", {}).get(LABEL)
         if fleet not in (None, task.fleet):
             yield (
                 member.at()

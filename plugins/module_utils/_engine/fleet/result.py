@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..._model.actions import Plan
 from ..._model.diff import diff
 from ..._model.profiles import has_user_namespace
-from .. import status
+from .. import status, store
 from .failures import EXPECTED
 from .jobs import Job
 from .planning import Planned
@@ -38,7 +37,7 @@ def result_of(planned: Planned, *, foreseen: bool, with_diff: bool, verbose: boo
     }
     if failed:
         result["msg"] = _message(failed, len(rows), foreseen=foreseen)
-    warnings = _warnings([job.plan for job in listed if job.plan and _changed(job)])
+    warnings = [*store.warnings(without=planned.jobs), *_warnings(listed)]
     if warnings:
         result["warnings"] = warnings
     if with_diff:
@@ -46,13 +45,15 @@ def result_of(planned: Planned, *, foreseen: bool, with_diff: bool, verbose: boo
     return result
 
 
-def _warnings(plans: Sequence[Plan]) -> list[str]:
+def _warnings(jobs: Sequence[Job]) -> list[str]:
+    found = [warning for job in jobs if job.plan for warning in job.plan.warnings]
+    plans = [job.plan for job in jobs if job.plan and _changed(job)]
     documents = [plan.after for plan in plans if plan.after]
     if all(one.get("ip", {}).get("mode") != "shared" and has_user_namespace(one) for one in documents):
-        return []
+        return found
     from .. import host_root, shadowing
 
-    return [*host_root.warnings(plans), *shadowing.warnings(plans)]
+    return [*found, *host_root.warnings(plans), *shadowing.warnings(plans)]
 
 
 def _changed(job: Job) -> bool:

@@ -5,14 +5,18 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 from ..._kernel import files
-from ..errors import EngineError
+from .. import store
+from ..errors import DamagedRecord
 
 FORMAT = 1
+_KINDS = {"str": str, "int": int, "Mapping[str, Any]": dict}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class RootManifest:
     format: int = FORMAT
 
 
+_Manifest = TypeVar("_Manifest", TemplateManifest, RootManifest)
+
+
 def write(path: str, manifest: TemplateManifest | RootManifest) -> None:
     """Store a manifest so that it survives a power cut."""
     files.write_json(path, asdict(manifest))
@@ -56,40 +63,46 @@ def write(path: str, manifest: TemplateManifest | RootManifest) -> None:
 
 def read_template(path: str) -> TemplateManifest | None:
     """The manifest of a generation, None where there is none."""
-    raw = _read(path)
-    return None if raw is None else _parsed(TemplateManifest, raw, path)
+    with _damaged("", "restore it from a copy, or remove its directory and build the template again"):
+        return _read(TemplateManifest, path)
 
 
-def read_root(path: str) -> RootManifest | None:
+def read_root(path: str, jail: str = "") -> RootManifest | None:
     """The manifest of a jail's root, None where there is none."""
-    raw = _read(path)
-    return None if raw is None else _parsed(RootManifest, raw, path)
+    with _damaged(jail, "restore it from a copy; state: stopped and absent do without it"):
+        return _read(RootManifest, path)
 
 
-def _read(path: str) -> dict[str, Any] | None:
-    try:
-        raw = files.read_json(path)
-    except files.DamagedFile as error:
-        raise _damaged(path) from error
-    if raw is not None and not isinstance(raw, dict):
-        raise _damaged(path)
-    return raw
+def reading(jail: str, *, sure: bool) -> contextlib.AbstractContextManager[None]:
+    """Look at what a jail stands on: who has to be ``sure`` of it gets DamagedRecord, the others go on without."""
+    return contextlib.nullcontext() if sure else store.passing_over(jail)
 
 
-def _parsed(kind: Any, raw: dict[str, Any], path: str) -> Any:
+def _read(kind: type[_Manifest], path: str) -> _Manifest | None:
+    """_Damage where it is something else."""
+    raw = files.read_json(path)
+    if raw is None and not os.path.lexists(path):
+        return None
+    if not isinstance(raw, dict) or isinstance(raw.get("format"), bool):
+        raise _Damage(f"{path} holds no manifest")
     if raw.get("format") != FORMAT:
-        raise EngineError(
-            "",
-            f"{path} has format {raw.get('format')!r}, this release reads {FORMAT}",
-            remedy="use the release that wrote it",
-        )
+        raise _Damage(f"{path} has format {raw.get('format')!r}, this release reads {FORMAT}")
+    kinds = {each.name: _KINDS[str(each.type)] for each in fields(kind)}
+    if not all(name in kinds and isinstance(value, kinds[name]) for name, value in raw.items()):
+        raise _Damage(f"{path} says what no manifest says")
     try:
         return kind(**raw)
     except TypeError as error:
-        raise _damaged(path) from error
+        raise _Damage(f"{path} does not say all") from error
 
 
-def _damaged(path: str) -> EngineError:
-    return EngineError(
-        "", f"{path} is damaged", remedy="restore it from a copy, or remove its directory and run this again"
-    )
+class _Damage(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def _damaged(jail: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except (_Damage, files.DamagedFile) as error:
+        raise DamagedRecord(jail, f"damaged: {error}", remedy=remedy) from error

@@ -20,7 +20,7 @@ from .manifests import RootManifest
 
 def read(jail: str) -> RootManifest | None:
     """What the kept root of a jail stands on; None when none is kept."""
-    return manifests.read_root(f"{directories.previous(jail)}/rootfs.json")
+    return manifests.read_root(f"{directories.previous(jail)}/rootfs.json", jail)
 
 
 def set_aside(jail: str) -> None:
@@ -47,14 +47,15 @@ def forget(jail: str) -> bool:
     return present
 
 
-def on_template(name: str) -> dict[str, str]:
-    """Jails that keep a root which stands on a template, with the generation of each."""
+def on_template(name: str, *, sure: bool = False) -> dict[str, str]:
+    """Jails that keep a root which stands on a template, with the generation of each; ``sure`` is as of clones()."""
     found = {}
     for entry in directories.entries(directories.ROOTS):
         jail = directories.jail_of_previous(entry)
-        manifest = read(jail) if jail else None
-        if manifest and manifest.template == name:
-            found[manifest.jail] = manifest.generation
+        with manifests.reading(jail, sure=sure):
+            manifest = read(jail) if jail else None
+            if manifest and manifest.template == name:
+                found[manifest.jail] = manifest.generation
     return found
 
 

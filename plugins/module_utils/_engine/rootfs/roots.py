@@ -26,7 +26,7 @@ from .overlay import Layers
 
 def read(jail: str) -> RootManifest | None:
     """What a jail's root stands on; None when it has none."""
-    return manifests.read_root(directories.manifest(jail))
+    return manifests.read_root(directories.manifest(jail), jail)
 
 
 def refuse_unusable(jail: str, source: Mapping[str, Any]) -> None:
@@ -148,6 +148,13 @@ def is_stale(manifest: RootManifest) -> bool:
     return newest is not None and newest.generation != manifest.generation
 
 
+def _is_stale_as_far_as_known(manifest: RootManifest) -> bool:
+    """Of a template that cannot be read, nobody knows anything newer."""
+    with store.passing_over(f"template {manifest.template}"):
+        return is_stale(manifest)
+    return False
+
+
 def describe(jail: str) -> dict[str, Any] | None:
     """What people want to know of a jail's root: source, template generation, whether a newer one exists, its own size.
 
@@ -162,7 +169,7 @@ def describe(jail: str) -> dict[str, Any] | None:
         "created": manifest.created,
         "template": manifest.template,
         "generation": manifest.generation,
-        "stale": is_stale(manifest),
+        "stale": _is_stale_as_far_as_known(manifest),
         "directory": directories.root(jail),
         "used": file_systems.disk_usage(f"{directories.root(jail)}/upper"),
         "previous": _describe_previous(jail),

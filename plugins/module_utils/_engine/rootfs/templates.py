@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..._kernel import files, trees
 from ..._model.templates import same_source
 from .. import store
-from ..errors import EngineError
+from ..errors import DamagedRecord, EngineError
 from . import bases, directories, leftovers, manifests, previous
 from .manifests import TemplateManifest
 
@@ -30,9 +30,18 @@ _KEPT = "kept\n"
 
 
 def current(name: str) -> TemplateManifest | None:
-    """The generation that new clones of a template stand on; None when there is no such template."""
-    identity = files.read_text(f"{directories.template(name)}/current")
-    return _manifest(name, identity.strip()) if identity else None
+    """The generation that new clones of a template stand on; None when there is no such template.
+
+    Also where it is not known any more which that is: the next build says so anew.
+    """
+    identity = _stated(name)
+    return _manifest(name, identity) if identity in directories.entries(directories.template(name)) else None
+
+
+def _stated(name: str) -> str:
+    with contextlib.suppress(UnicodeDecodeError, IsADirectoryError):
+        return (files.read_text(f"{directories.template(name)}/current") or "").strip()
+    return ""
 
 
 def generations(name: str) -> list[TemplateManifest]:
@@ -71,21 +80,25 @@ def describe(name: str) -> dict[str, Any] | None:
     }
 
 
-def clones(name: str) -> dict[str, str]:
-    """Jails that stand on a template, with the generation of each."""
+def clones(name: str, *, sure: bool = False) -> dict[str, str]:
+    """Jails that stand on a template, with the generation of each.
+
+    A root whose manifest is damaged is passed over. Who has to be ``sure`` gets DamagedRecord for it.
+    """
     found = {}
     for jail in directories.entries(directories.ROOTS):
         if jail.startswith("."):
             continue
-        manifest = manifests.read_root(f"{directories.root(jail)}/rootfs.json")
-        if manifest and manifest.template == name:
-            found[jail] = manifest.generation
+        with manifests.reading(jail, sure=sure):
+            manifest = manifests.read_root(directories.manifest(jail), jail)
+            if manifest and manifest.template == name:
+                found[jail] = manifest.generation
     return found
 
 
-def users(name: str) -> list[str]:
+def users(name: str, *, sure: bool = False) -> list[str]:
     """Names of the jails for which a template must stay: they stand on it, or keep an earlier root that does."""
-    return sorted({*clones(name), *previous.on_template(name)})
+    return sorted({*clones(name, sure=sure), *previous.on_template(name, sure=sure)})
 
 
 @contextlib.contextmanager
@@ -138,10 +151,18 @@ def settle(name: str) -> None:
 
 
 def prune(name: str) -> list[str]:
-    """Remove the generations that are neither current, nor under a jail, nor newer and kept; their names."""
+    """Remove the generations that are neither current, nor under a jail, nor newer and kept; their names.
+
+    None of them while a record is damaged that may speak of any.
+    """
     with references():
-        present, found = current(name), generations(name)
-        kept = {*clones(name).values(), *previous.on_template(name).values()}
+        try:
+            present, found = current(name), generations(name)
+            kept = {*clones(name, sure=True).values(), *previous.on_template(name, sure=True).values()}
+        except DamagedRecord:
+            return []
+        if not present and os.path.lexists(f"{directories.template(name)}/current"):
+            return []
         if present:
             newer = [manifest for manifest in found if manifest.generation > present.generation]
             kept |= {present.generation, *(manifest.generation for manifest in newer if is_kept(manifest))}
@@ -155,7 +176,7 @@ def remove(name: str) -> bool:
     """Remove a template with all its generations; whether there was one. EngineError while jails stand on it."""
     path = directories.template(name)
     with _waiting(name), _building(name, _MOMENT), references():
-        jails = users(name)
+        jails = users(name, sure=True)
         if jails:
             raise _error(
                 name,

@@ -14,6 +14,7 @@ from typing import Any
 from ..._kernel import processes
 from ..._kernel.errors import KernelError
 from ..._model.document import effective
+from ..._model.errors import DocumentError
 from ..._model.profiles import privileges_of
 from .. import endings, places, status, store
 from ..endings import Ending
@@ -58,7 +59,10 @@ def _verdict(name: str, exit_status: int | None) -> tuple[str, Ending]:
 
 def _may_reboot(name: str) -> bool:
     """Whether a jail may call reboot(2), which takes pids of its own: otherwise those signals came from elsewhere."""
-    document = store.read_started(name) or store.read_document(name)
+    document = store.read_started(name)
+    if document is None:
+        with store.passing_over(name):
+            document = store.read_document(name)
     privileges = privileges_of(document) if document else None
     return privileges is not None and privileges.profile == "vps" and "SYS_BOOT" in privileges.capabilities
 
@@ -75,7 +79,7 @@ def restore_rules() -> None:
     """Give the jails back what they had in the host's packet filter, as somebody has flushed it."""
     from .. import firewall
 
-    with contextlib.suppress(EngineError, KernelError):  # The next task says what is wrong with it.
+    with contextlib.suppress(DocumentError, EngineError, KernelError):  # The next task says what is wrong with it.
         firewall.restore()
 
 
