@@ -28,6 +28,41 @@ def test_root_in_a_jail_cannot_leave_its_group(any_jail: Prisoner) -> None:
     any_jail.refuses("leave_the_group")
 
 
+def test_root_in_a_jail_cannot_make_groups_without_end(any_jail: Prisoner) -> None:
+    any_jail.refuses("nest_groups_without_end")
+
+
+# Names as long as may be, so that the path to the innermost is longer than any may be.
+_GROUPS = """
+import os
+os.chdir("/sys/fs/cgroup")
+made = 0
+try:
+    for number in range(5000):
+        os.mkdir(f"wide{number}")
+        made += 1
+except BlockingIOError:
+    print(made)
+for number in range(made):
+    os.rmdir(f"wide{number}")
+try:
+    while True:
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+except BlockingIOError:
+    print("deep")
+"""
+
+
+def test_a_jail_with_more_groups_than_a_path_can_name_is_seen_and_stopped(outside: Outside) -> None:
+    with outside.prisoner("groups", caps={"profile": "vps"}, ip={"mode": "none"}) as nested:
+        made, deep = nested.output("python3", "-c", _GROUPS).split()
+        assert 0 < int(made) <= 2048
+        assert deep == "deep"
+        nested.converge(state="stopped")
+        assert not nested.cgroup.exists()
+
+
 def test_root_in_a_jail_cannot_raise_its_limits_in_hierarchies_of_version_1(any_jail: Prisoner) -> None:
     any_jail.refuses("raise_limits_by_version_1")
     any_jail.refuses("write_a_release_agent")

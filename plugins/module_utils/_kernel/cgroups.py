@@ -12,12 +12,15 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from . import group_trees
 from .errors import KernelError
 from .files import closing, read_text
 
 _REMOVE_POLL_SECONDS = 0.002
 _LARGEST_EVENTS = 4096
 _LEAF = "entered"
+# A whole distribution has some 200 groups, and a container in a container in it is a dozen levels down.
+_DEEPEST, _MOST_BELOW = 32, 2048
 
 
 class Hierarchies(NamedTuple):
@@ -163,10 +166,8 @@ class Cgroup:
 
     def processes(self) -> list[int]:
         """Pids in the group and below, as this process's pid namespace sees them."""
-        pids: list[int] = []
-        for directory, _unused, _unused in os.walk(self.unified):
-            pids += [int(pid) for pid in (read(f"{directory}/cgroup.procs")).split()]
-        return pids
+        lists = (group_trees.read(fd, "cgroup.procs") for fd in group_trees.walk(self.unified))
+        return [int(pid) for pids in lists for pid in pids.split()]
 
     def is_populated(self) -> bool:
         """Whether a process is left in the group or below."""
@@ -216,13 +217,19 @@ class Cgroup:
         deadline = time.monotonic() + timeout
         held = [self.devices] if self.is_held_by_controller() else []
         for directory in (*self.directories, *held):
-            while not _remove_below(directory):
+            while not group_trees.remove(directory):
                 if time.monotonic() > deadline:
                     raise KernelError("remove cgroup", directory, 16)
                 time.sleep(_REMOVE_POLL_SECONDS)
 
     def delegate(self, uid: int, gid: int) -> None:
-        """Let a user make groups below this one and move processes among them, but not touch its limits."""
+        """Let a user make groups below this one and move processes among them, but not touch its limits.
+
+        There is an end to how many: each takes one of the 65,535 numbers that the host has for groups with a limit of
+        memory (MEM_CGROUP_ID_MAX), and each level makes every change below it take longer.
+        """
+        for name, value in (("cgroup.max.depth", _DEEPEST), ("cgroup.max.descendants", _MOST_BELOW)):
+            write(f"{self.unified}/{name}", str(value))
         for name in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
             with contextlib.suppress(FileNotFoundError):
                 os.chown(f"{self.unified}/{name}".rstrip("/"), uid, gid)
@@ -292,17 +299,3 @@ def _inherit_cpuset(path: str) -> None:
         own, above = f"{path}/{name}", f"{os.path.dirname(path)}/{name}"
         if not read(own).strip():
             write(own, read(above).strip())
-
-
-def _remove_below(directory: str) -> bool:
-    """Remove a group depth first; whether it is gone."""
-    try:
-        for entry in os.scandir(directory):
-            if entry.is_dir(follow_symlinks=False) and not _remove_below(entry.path):
-                return False
-        os.rmdir(directory)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True

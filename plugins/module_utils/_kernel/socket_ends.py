@@ -17,6 +17,7 @@ import socket
 import struct
 from collections.abc import Collection
 
+from . import group_trees
 from .errors import KernelError
 from .netlink import DUMP, Netlink, unpack
 
@@ -40,11 +41,7 @@ _GONE = (errno.ENOENT, errno.ESTALE)
 
 def groups_below(directory: str) -> set[int]:
     """Ids of a control group and of all below it, as sockets bear them."""
-    found = set()
-    for path, _unused, _unused in os.walk(directory):
-        with contextlib.suppress(FileNotFoundError):
-            found.add(os.stat(path).st_ino)
-    return found
+    return {os.fstat(fd).st_ino for fd in group_trees.walk(directory)}
 
 
 def is_available() -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,24 @@ def _groups(text: str) -> dict[str, str]:
     """Groups by what they are for; a host without version 1 controllers has one, for nothing in particular."""
     rows = (line.split(":", 2) for line in text.splitlines())
     return {name: path for _unused, names, path in rows for name in names.split(",")}
+
+
+def test_a_group_is_seen_through_and_removed_however_long_the_paths_below_it_are(group: Cgroup) -> None:
+    name, fd = "d" * 250, os.open(group.unified, os.O_RDONLY)
+    for _unused in range(20):
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    with subprocess.Popen(["sleep", "600"]) as process:
+        member = os.open("cgroup.procs", os.O_WRONLY, dir_fd=fd)
+        os.write(member, str(process.pid).encode())
+        os.close(member)
+        os.close(fd)
+        assert group.processes() == [process.pid]
+        process.kill()
+    group.remove()
+    assert not group.exists()
 
 
 def test_a_child_that_is_born_in_a_group_is_a_python_like_any_other(group: Cgroup) -> None:

@@ -21,6 +21,7 @@ from .expectations import limit, never, own_mounts, shares_ids
 _GROUP = "/sys/fs/cgroup"
 _NO = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EINVAL, errno.EBUSY, errno.ENODEV})
 _DELEGATED = frozenset({"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"})
+_DEEP = 100
 _IO_REAL_TIME = 1 << 13
 
 
@@ -56,6 +57,21 @@ def make_groups_below(facts: Facts) -> None:
     path = f"{_GROUP}/verify-{os.getpid()}"
     os.mkdir(path)
     os.rmdir(path)
+
+
+@attack(never, errno.EAGAIN)
+def nest_groups_without_end(facts: Facts) -> int:
+    """Groups in groups, so deep that no path leads there: who cleans up after us has to find the way."""
+    above, made = f"{_GROUP}/verify-{os.getpid()}", 0
+    names = [f"{above}{'/d' * depth}" for depth in range(_DEEP)]
+    try:
+        for name in names:
+            os.mkdir(name)
+            made += 1
+    finally:
+        for name in reversed(names[:made]):
+            os.rmdir(name)
+    return made
 
 
 @attack(never, errno.ENODEV, errno.EBUSY, errno.EINVAL)
