@@ -182,8 +182,10 @@ def whole_jail(number: int = 1, **given: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def supervised(*, kill_at: int = 0, role: str = "supervisor", version: str = "") -> Iterator[int]:
-    """A supervisor that stays for a block; its pid.
+def supervised(
+    *, kill_at: int = 0, role: str = "supervisor", version: str = "", prepare: Callable[[], None] | None = None
+) -> Iterator[int]:
+    """A supervisor that stays for a block, with something done in it before it begins; its pid.
 
     With ``kill_at`` it is killed before that step of a start: itself (as a ``restarter`` in the first start that is by
     a jail's policy), or with another ``role`` the first (``setup``) or the second (``init``) process of a start.
@@ -194,6 +196,8 @@ def supervised(*, kill_at: int = 0, role: str = "supervisor", version: str = "")
             os.setsid()
             if kill_at:
                 _arrange_death(role, kill_at)
+            if prepare:
+                prepare()
             server.main(version or install.engine_version(), stay=True)
         except BaseException:
             traceback.print_exc()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, status, store
-from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import aftermath, client
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.connection import try_connect, version_of
 from ansible_collections.hosting.jails.tests.faults.tasks import (
     NAME,
@@ -166,6 +166,26 @@ def test_a_restart_by_policy_in_which_the_supervisor_is_killed_is_done_by_the_ne
         if not died:
             return
     raise AssertionError("the restart does not end")
+
+
+def test_a_supervisor_that_loses_its_children_has_their_work_done_by_others(before: list[str]) -> None:
+    def lose_the_first_of_each() -> None:
+        in_child, lost = aftermath.in_child, set()
+
+        def lossy(function: Any, *arguments: Any) -> int:
+            known = function in lost
+            lost.add(function)
+            return in_child(function if known else die, *arguments)
+
+        aftermath.in_child = lossy
+
+    with supervised(prepare=lose_the_first_of_each):
+        assert not run(task(**whole_jail(restart={"policy": "always", "delay": 0}))).failure
+        first = pid_of()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: status.run_state(NAME) == "running" and pid_of() not in (0, first))
+        assert not run(task("absent")).failure
+    assert settled(before) == []
 
 
 def test_what_a_jail_prints_while_nobody_listens_is_in_its_log(before: list[str]) -> None:

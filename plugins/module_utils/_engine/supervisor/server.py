@@ -34,6 +34,8 @@ IDLE_SECONDS = 3.0
 # A supervisor that leaves ends the starts that it has begun; its successor waits for it.
 HANDOVER_SECONDS = DEADLINE_SECONDS + 5.0
 _POLL_SECONDS = 0.01
+# A child that was lost is followed by another after this long.
+_AGAIN_SECONDS = 1.0
 
 
 class Server:
@@ -52,7 +54,7 @@ class Server:
         self._starts: dict[str, tuple[Starting, socket.socket]] = {}
         self._watched: dict[str, Watched] = {}
         self._children: dict[int, Callable[[], None]] = {}
-        self._timers: dict[str, tuple[float, int]] = {}
+        self._timers: dict[str, tuple[float, Callable[[], None]]] = {}
         self._connections: set[socket.socket] = set()
         self._leaving = False
         self._idle_since = time.monotonic()
@@ -250,27 +252,47 @@ class Server:
         if state is None or state.phase != "running":
             return
         pid = aftermath.in_child(aftermath.settle, name, state.instance, exit_status)
-        self._children[pid] = lambda: self._plan_restart(name, state, ran_for)
+        self._children[pid] = lambda: self._settled(name, state, exit_status, ran_for)
 
-    def _plan_restart(self, name: str, before: RuntimeState, ran_for: float) -> None:
+    def _settled(self, name: str, before: RuntimeState, exit_status: int | None, ran_for: float) -> None:
+        """Where nothing came of it the child was killed, or has waited for the jail's lock in vain: do it again."""
+        state = store.read_state(name)
+        if state is None or state.instance != before.instance:
+            return
+        if state.phase == "running" and not status.is_alive(state):
+            self._do_in(_AGAIN_SECONDS, name, lambda: self._settle(name, exit_status, ran_for=ran_for))
+        else:
+            self._plan_restart(name, before, ran_for=ran_for)
+
+    def _plan_restart(self, name: str, before: RuntimeState, *, ran_for: float, tried: int = 0) -> None:
+        """``tried`` is the number of the restart of which nothing has come, if there was one."""
         state = store.read_state(name)
         if state is None or state.instance != before.instance or not status.has_ended(state):
             return
         try:
-            plan = aftermath.restart_delay(name, state, ran_for=ran_for)
+            plan = aftermath.restart_delay(
+                name, state._replace(restarts=max(tried, state.restarts)), ran_for=0.0 if tried else ran_for
+            )
         except (EngineError, KernelError):
             return
         if plan:
-            self._timers[name] = (time.monotonic() + plan[0], plan[1])
+            delay, restarts = plan
+            self._do_in(max(delay, _AGAIN_SECONDS if tried else 0.0), name, lambda: self._restart(name, restarts))
+
+    def _restart(self, name: str, restarts: int) -> None:
+        state = store.read_state(name)
+        if state is not None:
+            pid = aftermath.in_child(client.restart_ended, name, state.instance, restarts)
+            self._children[pid] = lambda: self._plan_restart(name, state, ran_for=0.0, tried=restarts)
+
+    def _do_in(self, seconds: float, name: str, work: Callable[[], None]) -> None:
+        self._timers[name] = (time.monotonic() + seconds, work)
 
     def _run_timers(self) -> None:
         now = time.monotonic()
         for name in [name for name, (moment, _unused) in self._timers.items() if moment <= now]:
-            _unused, restarts = self._timers.pop(name)
-            state = store.read_state(name)
-            if state is not None:
-                pid = aftermath.in_child(client.restart_ended, name, state.instance, restarts)
-                self._children[pid] = lambda: None
+            _unused, work = self._timers.pop(name)
+            work()
 
     def _reap(self, signals: int) -> None:
         """Our own children, by their pids: the inits of jails are left to ``_ended``, which wants their status."""
