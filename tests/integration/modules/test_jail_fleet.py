@@ -179,14 +179,15 @@ def test_one_jails_failure_is_its_own(tmp_path: Path) -> None:
     assert result["summary"]["failed"] == 5
 
 
-def test_a_damaged_document_is_its_jails_trouble() -> None:
+def test_a_damaged_document_is_written_anew_with_a_warning() -> None:
     done(member("a"), member("b"))
-    Path(places.document(f"{PREFIX}a")).write_text("{")
-    result = fleet(member("a"), member("b", limits={"pids": 20}))
-    assert list(failed(result)) == ["a"]
-    assert "not valid JSON" in failed(result)["a"]
-    assert changed(result) == ["b"]
-    Path(places.document(f"{PREFIX}a")).unlink()
+    path, pid = Path(places.document(f"{PREFIX}a")), jail("a").pid
+    good = path.read_text()
+    path.write_text("{")
+    result = done(member("a"), member("b", limits={"pids": 20}))
+    assert changed(result) == ["a", "b"]
+    assert [str(path) in warning for warning in result["warnings"]] == [True]
+    assert (path.read_text(), jail("a").pid) == (good, pid)
 
 
 def test_a_jail_without_the_label_is_taken_over_and_that_of_another_fleet_is_not() -> None:
