@@ -12,14 +12,7 @@ from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import store
 from ansible_collections.hosting.jails.tests.faults import roots
-from ansible_collections.hosting.jails.tests.faults.tasks import (
-    NAME,
-    removed,
-    run,
-    stride,
-    task,
-    whole_jail,
-)
+from ansible_collections.hosting.jails.tests.faults.tasks import NAME, removed, run, stride, task, whole_jail
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays
 
 # The longest task has fewer; the loops have to end by themselves.

@@ -12,14 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import status
-from ansible_collections.hosting.jails.tests.faults.tasks import (
-    NAME,
-    Outcome,
-    run,
-    task,
-    template,
-    whole_jail,
-)
+from ansible_collections.hosting.jails.tests.faults.tasks import NAME, Outcome, run, task, template, whole_jail
 from ansible_collections.hosting.jails.tests.faults.world import allocations, settled, strays, world
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
 

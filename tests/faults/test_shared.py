@@ -17,14 +17,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.shared_addre
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import announcements, files, links
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.rtnetlink import Reader
-from ansible_collections.hosting.jails.tests.faults.tasks import (
-    NAME,
-    run,
-    supervised,
-    task,
-    template,
-    whole_jail,
-)
+from ansible_collections.hosting.jails.tests.faults.tasks import NAME, run, supervised, task, template, whole_jail
 from ansible_collections.hosting.jails.tests.faults.test_kills import completed, kills, removed
 from ansible_collections.hosting.jails.tests.faults.world import settled, world
 
