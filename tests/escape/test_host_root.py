@@ -121,3 +121,22 @@ def test_what_its_commands_read_and_write_is_not_what_their_caller_has(on_host: 
 def test_a_hook_in_it_does_not_own_the_null_device(on_host: Prisoner) -> None:
     assert on_host.script("cat /root/said") == "EROFS EROFS EROFS"
     assert stat.S_IMODE(os.stat("/dev/null").st_mode) == 0o666
+
+
+_CHANGES_OF_THE_LIMIT = """
+import ctypes, os, resource
+limit, libc = (ctypes.c_ulong * 2)(0, 0), ctypes.CDLL(None)
+for change in (
+    lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+    lambda: resource.prlimit(0, resource.RLIMIT_CORE, (0, 1)),
+    lambda: resource.prlimit(1, resource.RLIMIT_CORE, (0, 1)),
+    lambda: libc.syscall({"x86_64": 160, "aarch64": 164}[os.uname().machine], 4, limit),
+):
+    change()
+print(resource.getrlimit(resource.RLIMIT_CORE), resource.prlimit(1, resource.RLIMIT_CORE))
+"""
+
+
+def test_the_hosts_handler_of_crashes_is_not_called_for_it(on_host: Prisoner) -> None:
+    """One byte keeps a handler out that is a pipe; any other limit, and 0 as well, would have it called."""
+    assert on_host.output("python3", "-c", _CHANGES_OF_THE_LIMIT) == "(1, 1) (1, 1)\n"

@@ -57,13 +57,14 @@ def _compile_filter(privileges: Privileges, document: Mapping[str, Any], *, arch
         if privileges.seccomp == OWN_PROFILE:
             policy = _own_profile(privileges, document, architecture=architecture)
             return compile_filter(policy.verdicts, architecture=architecture, default=policy.default)
-        ours = _our_verdicts(privileges, shares_network=shares_stack(document))
+        no_dumps = not privileges.user_namespace and "core" not in (document.get("rlimits") or {})
+        ours = _our_verdicts(privileges, shares_network=shares_stack(document), no_dumps=no_dumps)
         return compile_filter(ours, architecture=architecture)
     except ValueError as error:
         raise EngineError(_name_of(document), str(error), path="caps.seccomp", remedy="say seccomp: none") from error
 
 
-def _our_verdicts(privileges: Privileges, *, shares_network: bool) -> dict[str, Verdict]:
+def _our_verdicts(privileges: Privileges, *, shares_network: bool, no_dumps: bool) -> dict[str, Verdict]:
     from .syscall_policy import verdicts
 
     return verdicts(
@@ -73,6 +74,7 @@ def _our_verdicts(privileges: Privileges, *, shares_network: bool) -> dict[str, 
         strict=privileges.seccomp == "strict",
         shares_network=shares_network,
         on_host=not privileges.user_namespace,
+        no_dumps=no_dumps,
     )
 
 

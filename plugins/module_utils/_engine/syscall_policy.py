@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection
 
-from .._kernel.seccomp_compiler import ALLOW, ArgumentTest, Verdict, refuse
+from .._kernel.seccomp_compiler import ALLOW, ArgumentTest, Comparison, Conditions, Verdict, refuse
 
 # Every system call of our table is in exactly one of the groups below or has a verdict of its own further down; a test
 # holds them to it, so that a newer table cannot come in without a decision about each call.
@@ -165,6 +165,10 @@ _NETLINK_PROTOCOLS_OF_GUESTS = (0, 4)
 # PER_LINUX and PER_LINUX32, each also with UNAME26, and 0xffffffff, which asks for the present one.
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
+_RLIMIT_CORE = 4
+
+# Not carried out, but said to be.
+_PRETEND = refuse(0)
 _EPERM = refuse(errno.EPERM)
 _ENOSYS = refuse(errno.ENOSYS)
 _EAFNOSUPPORT = refuse(errno.EAFNOSUPPORT)
@@ -179,6 +183,7 @@ def verdicts(
     strict: bool = False,
     shares_network: bool = False,
     on_host: bool = False,
+    no_dumps: bool = False,
 ) -> dict[str, Verdict]:
     """The default filter of a jail that keeps these capabilities: a verdict for every system call that we know.
 
@@ -210,6 +215,12 @@ def verdicts(
     )
     if on_host:
         found.update(dict.fromkeys(ON_HOST, _EPERM))
+    if no_dumps:
+        # A limit of 1 byte keeps the host's handler of crashes out, but one of 0 would not. Whoever asks for that (as
+        # agents that hold keys do, and give up otherwise) has what he wants already.
+        found["setrlimit"] = ArgumentTest(0, values=(_RLIMIT_CORE,), then=_PRETEND, otherwise=ALLOW)
+        changes = Conditions((Comparison(2, "ne", 0),), then=_PRETEND, otherwise=ALLOW)
+        found["prlimit64"] = ArgumentTest(1, values=(_RLIMIT_CORE,), then=changes, otherwise=ALLOW)
     if strict:
         found.update(dict.fromkeys(STRICT, _EPERM))
         found["personality"] = ArgumentTest(0, values=_PERSONALITIES, then=ALLOW, otherwise=_EPERM)

@@ -139,6 +139,21 @@ def test_on_the_hosts_ids_no_file_leaves_its_project(architecture: str) -> None:
             assert found(name, 0x10000000, on_host=on_host) == EPERM
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_without_dumps_nobody_changes_the_limit_that_keeps_them_off(architecture: str) -> None:
+    def found(name: str, *arguments: int, no_dumps: bool = True) -> int:
+        return permitted(name, *arguments, architecture=architecture, no_dumps=no_dumps)
+
+    core, files, pretend, somewhere = 4, 7, refuse(0), 0x7F0000000000
+    for arguments in ((0, core, somewhere), (1234, core, 1 << 32), (0, 1 << 32 | core, somewhere, somewhere)):
+        assert found("prlimit64", *arguments) == pretend
+        assert found("prlimit64", *arguments, no_dumps=False) == ALLOW
+    assert found("prlimit64", 0, core, 0, somewhere) == ALLOW
+    assert found("prlimit64", 0, files, somewhere) == ALLOW
+    assert found("setrlimit", core, somewhere) == pretend
+    assert found("setrlimit", files, somewhere) == ALLOW
+
+
 @pytest.mark.parametrize("permission", sorted(syscall_policy.PERMITTED))
 def test_a_permission_opens_its_own_calls_and_no_others(permission: str) -> None:
     own = syscall_policy.PERMITTED[permission]
