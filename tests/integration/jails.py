@@ -212,6 +212,19 @@ def jailctl(*arguments: str, **options: Any) -> subprocess.CompletedProcess[Any]
     return subprocess.run(jailctl_command(*arguments), check=check, **options)
 
 
+def ansible_environment(**more: str) -> dict[str, str]:
+    """The environment of an Ansible that knows this collection, and leaves nothing in a home directory."""
+    home = BUILD / "ansible"
+    return {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "link"),
+        "ANSIBLE_HOME": str(home),
+        "ANSIBLE_LOCAL_TEMP": str(home / "tmp"),
+        "ANSIBLE_NOCOLOR": "1",
+        **more,
+    }
+
+
 def jailctl_command(*arguments: str) -> list[str]:
     """The command line of jailctl, for a process of one's own."""
     return [*install.ensure_engine(), *arguments]

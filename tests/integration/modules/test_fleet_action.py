@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.tests.integration.jails import BUILD
+from ansible_collections.hosting.jails.tests.integration.jails import ansible_environment
 from ansible_collections.hosting.jails.tests.integration.modules import fleets
 
 HOSTS = ("a", "b", "c")
@@ -51,22 +50,17 @@ class Play:
         hosts = {name: {**self.variables, "number": number} for number, name in enumerate(HOSTS, 1)}
         inventory = {"all": {"children": {"jailhosts": {"hosts": hosts}}}}
         (self.directory / "hosts.json").write_text(json.dumps(inventory))
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "link"),
-            "ANSIBLE_HOME": str(BUILD / "ansible"),
-            "ANSIBLE_LOCAL_TEMP": str(self.directory / "tmp"),
-            "ANSIBLE_ROLES_PATH": str(self.directory / "roles"),
-            "ANSIBLE_CALLBACK_PLUGINS": str(HERE),
-            "ANSIBLE_CALLBACKS_ENABLED": "recorder",
-            "ANSIBLE_NOCOLOR": "1",
-            "JAILS_TEST_RESULTS": str(results),
-            **self.environment,
-        }
+        environment = ansible_environment(
+            ANSIBLE_LOCAL_TEMP=str(self.directory / "tmp"),
+            ANSIBLE_ROLES_PATH=str(self.directory / "roles"),
+            ANSIBLE_CALLBACK_PLUGINS=str(HERE),
+            ANSIBLE_CALLBACKS_ENABLED="recorder",
+            JAILS_TEST_RESULTS=str(results),
+        )
         done = subprocess.run(
             [str(BIN / "ansible-playbook"), "-i", "hosts.json", "book.json"],
             cwd=self.directory,
-            env=environment,
+            env={**environment, **self.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hosting.jails.tests.faults import roots
-from ansible_collections.hosting.jails.tests.integration.jails import BUILD
+from ansible_collections.hosting.jails.tests.integration.jails import BUILD, ansible_environment
 
 PREFIX = "rol-"
 TEMPLATE = f"{PREFIX}app"
@@ -73,16 +72,9 @@ class Site:
         inventory.write_text(json.dumps({"all": {"children": children}}))
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "--inventory", str(inventory), playbook]
         command += [*arguments, "--extra-vars", json.dumps(extra)]
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "link"),
-            "ANSIBLE_HOME": str(BUILD / "ansible"),
-            "ANSIBLE_LOCAL_TEMP": str(BUILD / "ansible" / "tmp"),
-            "ANSIBLE_REMOTE_TMP": str(BUILD / "ansible" / "tmp"),
-            "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_NOCOLOR": "1",
-            "PWD": str(self.directory),
-        }
+        environment = ansible_environment(
+            ANSIBLE_REMOTE_TMP=str(BUILD / "ansible" / "tmp"), ANSIBLE_PIPELINING="true", PWD=str(self.directory)
+        )
         done = subprocess.run(
             command,
             cwd=self.directory,
