@@ -43,6 +43,7 @@ THOROUGH = (
     "fleet/test_jails_as_hosts.py",
     "fleet/test_moves.py",
     "fleet/test_new_host.py",
+    "fleet/test_pins.py",
     "fleet/test_site.py",
     "fleet/test_upgrade.py",
     "playbooks/test_service.py",

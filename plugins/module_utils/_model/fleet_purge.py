@@ -46,13 +46,13 @@ def purge(
     if names and not members and not allow_empty:
         raise Place("", "jails").error(
             f"is empty, so that all of fleet {fleet} would be purged: {some(names)}",
-            "list the jails that are to stay, or say allow_empty: true",
+            "list the jails that are to stay, or say allow_empty: true (of the role fleet: fleet_allow_empty)",
         )
     if len(names) > most:
         raise Place("", "purge").error(
             f"{len(names)} jails of fleet {fleet} are not in the list, and purge_limit ({limit}) allows {most}:"
             f" {some(names)}",
-            f"say purge_limit: {len(names)} if all of them are to go",
+            f"say purge_limit: {len(names)} (of the role fleet: fleet_purge_limit) if all of them are to go",
         )
     return names
 

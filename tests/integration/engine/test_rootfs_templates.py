@@ -328,6 +328,8 @@ def test_a_missing_template_is_named_with_those_that_there_are() -> None:
     with pytest.raises(EngineError, match="there is no template ubuntu; .*known are debian") as caught:
         roots.prepare("web1", {"template": "ubuntu"}, uid_base=UID_BASE)
     assert caught.value.path == "rootfs.source.template"
+    with pytest.raises(EngineError, match="there is no template debain; .*did you mean debian"):
+        roots.prepare("web1", {"template": "debain"}, uid_base=UID_BASE)
     assert os.listdir(ROOTS) == []
 
 

@@ -70,7 +70,8 @@ def read(path: str) -> dict[str, Any]:
             with open(fd, encoding="utf-8", closefd=False) as file:
                 content = json.load(file)
     except OSError as error:
-        raise _error(f"{path} cannot be read: {error.strerror}", "make it first, with mode: plan") from error
+        remedy = "make it first, with mode: plan (of the role fleet: fleet_mode)"
+        raise _error(f"{path} cannot be read: {error.strerror}", remedy) from error
     except ValueError as error:
         raise _error(f"{path} is not valid JSON", "plan again") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:

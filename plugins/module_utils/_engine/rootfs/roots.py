@@ -74,18 +74,29 @@ def reset(jail: str, source: Mapping[str, Any], *, uid_base: int, keep: bool = F
     beside it for bring_back(); else one that was kept before goes as well, for the way there would skip a reset.
     """
     leftovers.sweep(directories.ROOTS, jail)
+    fitting = _fitting(jail, source, uid_base)
     if keep:
+        if fitting and os.path.isdir(directories.previous(jail)) and not os.listdir(overlay_layers(jail).upper):
+            # A run that was killed has made it. Nobody has changed it yet, and to keep it would cost the one kept.
+            return fitting
         return _make(jail, source, uid_base, keep=True)
     forget_previous(jail)
+    if fitting is None:
+        return _make(jail, source, uid_base)
+    directory = directories.root(jail)
+    leftovers.sweep(directory)
+    for name in ("upper", "work"):
+        leftovers.discard(f"{directory}/{name}")
+    overlay_layers(jail)
+    return fitting
+
+
+def _fitting(jail: str, source: Mapping[str, Any], uid_base: int) -> RootManifest | None:
+    """The root that a jail has, if one that is made now would stand on the same."""
     present = read(jail)
     if present and present.uid_base == uid_base and same_source(present.source, source) and not is_stale(present):
-        directory = directories.root(jail)
-        leftovers.sweep(directory)
-        for name in ("upper", "work"):
-            leftovers.discard(f"{directory}/{name}")
-        overlay_layers(jail)
         return present
-    return _make(jail, source, uid_base)
+    return None
 
 
 def bring_back(jail: str) -> None:
@@ -281,13 +292,15 @@ def _refuse_other_ids(manifest: RootManifest, uid_base: int) -> None:
 
 
 def _no_template(jail: str, name: str) -> EngineError:
+    from ..._model.place import did_you_mean
+
     known = templates.names()
-    others = f"known are {', '.join(known)}" if known else "there are no templates yet"
+    others = did_you_mean(name, known) if known else "there are no templates yet"
     return EngineError(
         jail,
         f"there is no template {name}",
         path="rootfs.source.template",
-        remedy=f"build it first, with jail_rootfs template={name}; {others}",
+        remedy=f"build it first, with jail_rootfs template={name} or by the role templates (jails_templates); {others}",
     )
 
 

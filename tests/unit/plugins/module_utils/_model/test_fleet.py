@@ -303,7 +303,7 @@ def test_an_empty_list_purges_nothing_unless_it_is_allowed():
     said = complaint_of(purge, [], OWNED, fleet="acme", purge="absent", limit="100%")
     assert said == (
         "jails: is empty, so that all of fleet acme would be purged: web01, web02, web03, web04, web05 and 15 more;"
-        " list the jails that are to stay, or say allow_empty: true"
+        " list the jails that are to stay, or say allow_empty: true (of the role fleet: fleet_allow_empty)"
     )
     assert purge([], OWNED, fleet="acme", purge="absent", limit="100%", allow_empty=True) == sorted(OWNED)
     assert purge([], FOREIGN, fleet="acme", purge="absent") == []
@@ -332,7 +332,7 @@ def test_more_than_the_limit_is_refused(limit, purged, allowed):
     assert said.startswith(
         f"purge: {purged} jails of fleet acme are not in the list, and purge_limit ({limit}) allows "
     )
-    assert said.endswith(f"; say purge_limit: {purged} if all of them are to go")
+    assert said.endswith(f"; say purge_limit: {purged} (of the role fleet: fleet_purge_limit) if all of them are to go")
 
 
 def test_jails_that_are_stopped_already_do_not_count():
