@@ -264,3 +264,16 @@ def test_what_a_killed_removal_has_left_goes_with_the_next(
     roots.remove("web1")
     assert os.listdir(ROOTS) == []
     assert templates.generations("debian") == [newest]
+
+
+def test_a_reset_that_is_repeated_because_it_was_killed_keeps_what_was_kept(
+    old: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(templates, "prune", die)
+        killed(lambda: reset(keep=True))
+    assert changes("web1") == []
+    reset(keep=True)
+    write("web1", "worthless")
+    roots.bring_back("web1")
+    assert changes("web1") == ["precious"]
