@@ -27,6 +27,7 @@ PURE = frozenset(
 )
 # Each costs more at import than the module call that pays for it; the functions that need one import it.
 HEAVY = frozenset("argparse asyncio jsonschema logging multiprocessing pyroute2 subprocess tempfile".split())
+SLOW = HEAVY | {"ast", "dataclasses", "difflib", "inspect", "pathlib", "random", "secrets", "socket"}
 # AnsiballZ ships no bytecode, so every call compiles what it imports at the top: about 10 ms for a thousand lines.
 IMPORTED_LINES = 8500
 
@@ -159,6 +160,15 @@ def test_a_module_call_compiles_a_bounded_number_of_lines(module: Path) -> None:
     }
     largest = sorted(lines, key=lambda file: -lines[file])[:5]
     assert sum(lines.values()) <= IMPORTED_LINES, [f"{file.name}: {lines[file]}" for file in largest]
+
+
+@pytest.mark.parametrize("commands", ["enter", "look"])
+def test_commands_that_somebody_waits_for_import_nothing_that_takes_longer_than_they_do(commands: str) -> None:
+    """dataclasses brings inspect, ast and tokenize with it: a third of the time of a list."""
+    files = {UTILS / "_engine" / "cli" / f"{name}.py" for name in ("main", commands)}
+    files |= set().union(*(_reached_from(file, only_at_top=True) for file in files))
+    wrong = [found for file in files for found in _imports(file) if found.at_top and found.head in SLOW]
+    assert not wrong, _refused(wrong)
 
 
 def test_every_module_that_starts_jails_carries_the_same_engine() -> None:

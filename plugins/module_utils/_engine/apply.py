@@ -103,12 +103,12 @@ def _ensure_network(action: Action, facts: HostFacts) -> None:
     if action.arguments["occupied"]:
         pins.restore(action.jail)
     allocations.ensure_user_namespace(allocation)
-    network.ensure(action.arguments["document"], allocation.index, taken=facts.taken)
+    network.ensure(action.arguments["document"], allocation.number, taken=facts.taken)
 
 
 def _remove_network(action: Action, facts: HostFacts) -> None:
     allocation = facts.find(action.jail)
-    network.remove(action.jail, allocation.index if allocation else None, shares=_shares_stack(action.jail))
+    network.remove(action.jail, allocation.number if allocation else None, shares=_shares_stack(action.jail))
 
 
 def _shares_stack(jail: str) -> bool:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from .._kernel import files, nftables
 from .._model.allocation import Allocation
 from .._model.document import effective
-from .._model.plan_firewall import has_rules, in_force
+from .._model.plan_firewall import has_rules
+from .._model.stacks import in_force
 from . import allocations, places, status, store
 from .errors import DamagedRecord, EngineError
 from .firewall_state import Table, contents_of, read

@@ -6,19 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._kernel.rtnetlink import Reader
 from .._model.allocation import Allocation
 from . import allocations
 
 if TYPE_CHECKING:
+    from .._kernel.rtnetlink import Reader
     from .firewall_state import Table
 
 
-@dataclass(frozen=True)
-class HostFacts:
+class HostFacts(NamedTuple):
     """What is looked up once where many jails are looked at or changed; what is None, each jail looks up for itself.
 
     ``links`` answers for the host's links. ``allocations`` has those of all jails concerned that have one. ``taken``

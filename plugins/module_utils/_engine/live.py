@@ -11,7 +11,7 @@ from typing import Any
 from .._kernel.cgroup_limits import KNOBS
 from .._model.document import effective
 from .._model.live import Live
-from .._model.plan_firewall import in_force
+from .._model.stacks import in_force
 from . import firewall_state, limits, network, status, store
 from .host_facts import NOTHING_KNOWN, HostFacts
 from .rootfs import directories, manifests

@@ -117,7 +117,7 @@ def _claimed_index(jail: str) -> int:
     from . import allocations
 
     allocation = allocations.find(jail)
-    return allocation.index if allocation else 0
+    return allocation.number if allocation else 0
 
 
 def _implied(jail: str, facts: Facts, inside: End) -> Wanted:

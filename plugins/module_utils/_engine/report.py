@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .._model.allocation import Allocation
 from .._model.document import effective, redacted
-from .._model.plan_firewall import in_force
+from .._model.stacks import in_force
 from . import allocations, places, status, store
 from .errors import DamagedRecord
 from .host_facts import HostFacts
@@ -114,7 +114,7 @@ def _status_row(seen: Seen) -> dict[str, Any]:
     return {
         "name": seen.name,
         "state": seen.run_state,
-        "id": allocation.index if allocation else None,
+        "id": allocation.number if allocation else None,
         "uid_base": allocation.uid_base if allocation else None,
         "pid": state.pid if running and state else None,
         "uptime": int(max(0.0, time.time() - state.started_at)) if running and state else None,

@@ -61,7 +61,7 @@ def _network(seen: Seen) -> dict[str, Any]:
 def _traffic(seen: Seen) -> dict[str, int] | None:
     """Packets and bytes that the jail has received and sent since its network was made, None where nobody counts."""
     allocation = seen.facts.find(seen.name)
-    counted = network.traffic(seen.name, allocation.index, links=seen.facts.links) if allocation else None
+    counted = network.traffic(seen.name, allocation.number, links=seen.facts.links) if allocation else None
     return counted._asdict() if counted else None
 
 

@@ -61,7 +61,7 @@ class Trial:
         """Start it, with all that belongs to a start. EngineError or KernelError where that cannot be."""
         allocation = allocations.claim(self.name, self.document)
         allocations.ensure_user_namespace(allocation)
-        network.ensure(dict(self.document), allocation.index)
+        network.ensure(dict(self.document), allocation.number)
         run_all(self.name, "prestart", self.document)
         starting = start.begin(self.name, trial=self.document)
         self._output = starting.output

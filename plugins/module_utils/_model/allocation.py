@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from binascii import crc32
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .errors import DocumentError
@@ -34,21 +33,20 @@ class IdRange(NamedTuple):
 IDS_OF_THE_HOST = IdRange(0, 0)  # of a jail without a user namespace, which has none of its own
 
 
-@dataclass(frozen=True)
-class Allocation:
+class Allocation(NamedTuple):
     """What a jail has on its host that no other jail has: a number, and what is derived from that.
 
     ``fixed`` are the ids that its document asks for, instead of those that go with the number.
     """
 
     jail: str
-    index: int
+    number: int
     fixed: IdRange | None = None
 
     @property
     def ids(self) -> IdRange:
         """Ids of the host that are the jail's, none where it has no user namespace."""
-        return self.fixed or IdRange(FIRST_UID + self.index * RANGE)
+        return self.fixed or IdRange(FIRST_UID + self.number * RANGE)
 
     @property
     def uid_base(self) -> int:
@@ -57,17 +55,17 @@ class Allocation:
 
     def entry(self) -> dict[str, int]:
         """As it is recorded."""
-        return {"index": self.index, **(self.fixed._asdict() if self.fixed else {})}
+        return {"index": self.number, **(self.fixed._asdict() if self.fixed else {})}
 
     @property
     def interface(self) -> str:
         """Name of the host's end of the jail's network; names have 15 characters at most (IFNAMSIZ)."""
-        return f"jl{self.index}"
+        return f"jl{self.number}"
 
     @property
     def mac(self) -> str:
-        """A locally administered unicast address: unlike any on this host by its index, on others most likely too."""
-        octets = bytes([0x02]) + crc32(self.jail.encode()).to_bytes(4, "big")[:3] + self.index.to_bytes(2, "big")
+        """A locally administered unicast address: unlike any on this host by its number, on others most likely too."""
+        octets = bytes([0x02]) + crc32(self.jail.encode()).to_bytes(4, "big")[:3] + self.number.to_bytes(2, "big")
         return octets.hex(":")
 
 
@@ -106,7 +104,7 @@ def allocate_all(
     known = {name: _allocation(name, entry) for name, entry in allocations.items()}
     new = {jail: asked for jail, asked in (fixed or {}).items() if jail not in known}
     others = [*reserved, *new.values(), *(each.fixed for each in known.values() if each.fixed)]
-    free = _free_indexes({each.index for each in known.values()}, others)
+    free = _free_indexes({each.number for each in known.values()}, others)
     found: dict[str, Allocation] = {}
     for jail in jails:
         if jail not in known:

@@ -13,7 +13,7 @@ from .decisions import Decisions
 from .defaults import effective
 from .live import Live
 from .options_firewall import filters
-from .plan_network import replaces_namespace, stack
+from .plan_network import replaces_namespace
 from .shapes import LIVE
 
 # What the rules of a jail are made of, besides its number.
@@ -46,11 +46,6 @@ def firewall_actions(decisions: Decisions) -> Iterator[Action]:
     if drift:
         document = decisions.in_force if waits else decisions.full
         yield Action("firewall.change", decisions.wanted.jail, LIVE, "ip", drift, {"document": document})
-
-
-def in_force(full: Mapping[str, Any], started: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Of an effective document and the one that a running jail was started with, the one whose rules hold."""
-    return started if started and stack(started) != stack(full) else full
 
 
 def firewall_removal(jail: str, stored: Mapping[str, Any] | None, live: Live) -> Iterator[Action]:

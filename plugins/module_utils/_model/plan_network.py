@@ -5,16 +5,14 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from .actions import Action
 from .decisions import Decisions
 from .live import NetworkLive
 from .profiles import owns_network
 from .shapes import LIVE
-
-_OWN = "own"
+from .stacks import OWN, stack
 
 
 def network_actions(decisions: Decisions) -> Iterator[Action]:
@@ -86,10 +84,4 @@ def replaces_namespace(decisions: Decisions) -> bool:
     if before == after:
         return False
     stacks = [stack(full) for full in (before, after)]
-    return stacks[0] != stacks[1] or (stacks[0] == _OWN and owns_network(before) != owns_network(after))
-
-
-def stack(full: Mapping[str, Any]) -> str:
-    """Which network stack a jail is on, and by which rules."""
-    mode = str(full["ip"]["mode"])
-    return mode if mode in ("host", "shared") else _OWN
+    return stacks[0] != stacks[1] or (stacks[0] == OWN and owns_network(before) != owns_network(after))

@@ -41,7 +41,7 @@ def plugged(name: str, number: int, **ip: Any) -> dict[str, Any]:
 
 def make(document: dict[str, Any]) -> bool:
     store.prepare_directories()
-    return network.ensure(document, allocations.claim(document["name"]).index)
+    return network.ensure(document, allocations.claim(document["name"]).number)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_second_run_finds_nothing_to_do_and_sees_all_as_it_is(wire: dict[str, 
 def test_what_is_damaged_is_seen_and_mended() -> None:
     document = plugged("web1", OWN)
     make(document)
-    link = host.link(f"jl{allocations.claim('web1').index}")
+    link = host.link(f"jl{allocations.claim('web1').number}")
     with links.Connection() as connection:
         connection.plug_into(link, "")
         live = network.observe("web1", document)
@@ -123,7 +123,7 @@ def test_a_jail_goes_from_the_host_to_a_bridge_to_a_macvlan_and_back_without_a_n
 def test_nothing_is_left_of_it(wire: dict[str, Any]) -> None:
     before = host.world()
     make(plugged("web1", OWN, **wire))
-    assert network.remove("web1", allocations.claim("web1").index)
+    assert network.remove("web1", allocations.claim("web1").number)
     assert host.world() == before
 
 

@@ -65,7 +65,7 @@ def find_jail(text: str) -> str:
         return text
     if text.isdecimal():
         for name, allocation in allocations.find_all().items():
-            if allocation.index == int(text) and name in names:
+            if allocation.number == int(text) and name in names:
                 return name
     raise EngineError("", f'jail "{text}" not found')
 

@@ -58,4 +58,4 @@ def _vacate(job: Job, means: Means) -> None:
     in_force = effective(job.live.started or job.stored or {})
     reduced = {**in_force, "ip": {**in_force["ip"], "addresses": kept}}
     with store.lock(job.name):
-        network.ensure(reduced, allocations.claim(job.name).index, taken=means.taken)
+        network.ensure(reduced, allocations.claim(job.name).number, taken=means.taken)

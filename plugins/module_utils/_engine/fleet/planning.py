@@ -55,7 +55,7 @@ def plan_task(task: Task, *, parallel: int) -> Planned:
         taken = {**addresses(staying), **addresses({job.name: job.wanted.given for job in jobs.values() if job.place})}
         mistakes: list[Mistake] = [*conflicts(task.members, staying)]
         mistakes += [*_of_other_fleets(task, jobs), *_in_need_of(purged, jobs)]
-        mistakes += _impossible(jobs, replace(facts, taken=taken))
+        mistakes += _impossible(jobs, facts._replace(taken=taken))
         mistakes += _not_started(jobs)
     if mistakes:
         raise Refusal(mistakes)

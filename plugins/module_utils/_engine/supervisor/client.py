@@ -35,7 +35,7 @@ def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
     """
     allocation = allocations.claim(name, document)
     allocations.ensure_user_namespace(allocation)
-    network.ensure(document, allocation.index)
+    network.ensure(document, allocation.number)
     hooks.run_all(name, "prestart", document)
     try:
         with connect() as connection:

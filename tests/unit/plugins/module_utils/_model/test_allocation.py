@@ -30,21 +30,21 @@ def taken(*indexes):
 
 def test_the_first_jail_gets_the_second_range():
     first = allocate("web1", {})
-    assert (first.index, first.uid_base, first.interface) == (1, 589824, "jl1")
+    assert (first.number, first.uid_base, first.interface) == (1, 589824, "jl1")
 
 
 def test_a_jail_keeps_what_it_has():
-    assert allocate("jail7", taken(7)).index == 7
+    assert allocate("jail7", taken(7)).number == 7
 
 
 def test_a_gap_is_filled():
-    assert allocate("web1", taken(1, 2, 4)).index == 3
+    assert allocate("web1", taken(1, 2, 4)).number == 3
 
 
 def test_ranges_of_others_are_skipped():
-    assert allocate("web1", {}, reserved=[(589824, 1)]).index == 2
-    assert allocate("web1", {}, reserved=[(589824 - 1, 2), (655360 + 65535, 65536)]).index == 4
-    assert allocate("web1", {}, reserved=[(0, 524288), (589824, 0)]).index == 1
+    assert allocate("web1", {}, reserved=[(589824, 1)]).number == 2
+    assert allocate("web1", {}, reserved=[(589824 - 1, 2), (655360 + 65535, 65536)]).number == 4
+    assert allocate("web1", {}, reserved=[(0, 524288), (589824, 0)]).number == 1
 
 
 def test_the_last_range_ends_where_the_ids_of_containers_end():
@@ -85,7 +85,7 @@ FIXED = IdRange(1 << 20, 2 * RANGE)
 
 def test_ids_that_a_document_asks_for_are_the_jails():
     found = allocate("web1", taken(1), fixed=FIXED)
-    assert (found.index, found.uid_base, found.ids) == (2, 1 << 20, FIXED)
+    assert (found.number, found.uid_base, found.ids) == (2, 1 << 20, FIXED)
     assert found.entry() == {"index": 2, "base": 1 << 20, "size": 131072}
     assert allocate("web1", {"web1": found.entry()}) == found
     assert Allocation("web1", 2).entry() == {"index": 2}
@@ -110,9 +110,9 @@ def test_two_jails_that_ask_for_the_same_ids_at_once_do_not_both_get_them():
 
 def test_ids_that_are_found_keep_clear_of_those_that_are_asked_for():
     fixed = IdRange(FIRST_UID + RANGE, 3 * RANGE)
-    assert allocate("db1", {"web1": {"index": 9, **fixed._asdict()}}).index == 4
+    assert allocate("db1", {"web1": {"index": 9, **fixed._asdict()}}).number == 4
     together = allocate_all(["db1", "web1"], {}, fixed={"web1": fixed})
-    assert together["db1"].index == 4
+    assert together["db1"].number == 4
 
 
 def test_a_jail_cannot_have_other_ids_than_its_files():
@@ -128,7 +128,7 @@ def test_a_jail_cannot_have_other_ids_than_its_files():
 def test_a_jail_on_the_hosts_ids_takes_none_from_anybody():
     everybodys = [(0, 1), (1000, 1), (100000, 65536)]
     without = allocate("web1", taken(1), reserved=everybodys, fixed=IDS_OF_THE_HOST)
-    assert (without.index, without.uid_base, without.ids.size) == (2, 0, 0)
+    assert (without.number, without.uid_base, without.ids.size) == (2, 0, 0)
     recorded = {"web1": without.entry()}
     assert recorded == {"web1": {"index": 2, "base": 0, "size": 0}}
     assert allocate("web1", recorded) == without
@@ -161,7 +161,7 @@ def test_mac_addresses_are_stable_local_and_unicast():
 )
 def test_no_two_jails_and_no_reserved_range_share_an_id(indexes, reserved):
     found = allocate("new", taken(*indexes), reserved=reserved)
-    assert found.index not in indexes
+    assert found.number not in indexes
     ids = range(found.uid_base, found.uid_base + RANGE)
     for first, count in reserved:
         assert first + count <= ids.start or first >= ids.stop
