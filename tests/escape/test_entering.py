@@ -59,6 +59,30 @@ def test_a_watcher_in_a_jail_gets_nothing_of_who_attacks_it(system: Prisoner) ->
     assert findings["grabbed"] == []
 
 
+# Stops every process that comes after it.
+_STOPPER = """
+import os, signal
+known = set(os.listdir("/proc"))
+print("ready", flush=True)
+while True:
+    for entry in set(os.listdir("/proc")) - known:
+        if entry.isdigit():
+            try:
+                os.kill(int(entry), signal.SIGSTOP)
+            except OSError:
+                pass
+"""
+
+
+def test_who_stops_whoever_enters_keeps_nobody_waiting_who_verifies_or_stops_the_jail(outside: Outside) -> None:
+    with outside.prisoner("stopper", command=["python3", "-c", _STOPPER], ip={"mode": "none"}) as made:
+        jails.wait_until(lambda: "ready" in made.log(), what="the stopper")
+        done = jails.jailctl("verify", made.name, check=False, timeout=jails.PATIENCE)
+        assert done.returncode == 1
+        assert "lost" in done.stdout or "whoever enters" in done.stderr, done
+        made.converge(state="stopped")
+
+
 def test_a_watcher_in_a_jail_gets_everything_of_a_careless_one(system: Prisoner) -> None:
     """So that the claim above can fail."""
     with _watching(system) as findings:

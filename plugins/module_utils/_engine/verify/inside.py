@@ -33,6 +33,9 @@ from .attack import CATALOGUE, Attack, Facts, Outcome, try_it
 from .calls import DETACH, NO_FOLLOW, umount
 
 _SECONDS = 15.0
+# So many in a row that were kept from telling are no accident.
+_PATIENCE = 3
+_GIVEN_UP = Outcome(None, "not tried: whoever tried the last ones was kept from telling", lost=True)
 _TICK = 0.02
 _NOROOT = capabilities.securebits_of(["noroot"])
 _FAILED = 70
@@ -113,8 +116,12 @@ def _be_the_helper(target: Target, names: list[str], facts: Facts, writer: int, 
             _occupy(number)
         with _scratch() as places, _entrant() as entrant:
             whole = {**facts, **places, "entrant": entrant}
+            kept_waiting = 0
             for name in names:
-                _say(writer, name, _attempt(CATALOGUE[name], whole, target.ceiling))
+                given_up = kept_waiting >= _PATIENCE
+                outcome = _GIVEN_UP if given_up else _attempt(CATALOGUE[name], whole, target.ceiling)
+                kept_waiting = kept_waiting + 1 if outcome.lost else 0
+                _say(writer, name, outcome)
     except Exception as error:
         _say(writer, None, Outcome(None, str(error)))
     finally:
@@ -206,13 +213,30 @@ def _entrant() -> Iterator[int]:
         os._exit(0)
     for fd in (held, telling):
         os.close(fd)
-    inside = int(os.read(told, 32))
-    os.close(told)
     try:
-        yield inside
+        with files.closing(told):
+            if not _is_heard(told, pid):
+                raise OSError("somebody in the jail stops whoever enters")
+            inside = os.read(told, 32)
+        if not inside:
+            raise OSError("somebody in the jail kills whoever enters")
+        yield int(inside)
     finally:
         os.close(released)
+        # It may have been stopped in the meantime, and would not hear that it may go.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def _is_heard(reader: int, child: int) -> bool:
+    """Whether there is something to read, or a child has ended, before our patience does, or somebody stops it."""
+    end = time.monotonic() + _SECONDS
+    while not select.select([reader], [], [], _TICK)[0]:
+        stopped = os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+        if stopped or time.monotonic() > end:
+            return False
+    return True
 
 
 def _attempt(tried: Attack, facts: Facts, ceiling: Ceiling) -> Outcome:
@@ -224,7 +248,7 @@ def _attempt(tried: Attack, facts: Facts, ceiling: Ceiling) -> Outcome:
         _be_the_attacker(tried, facts, ceiling, writer)
     os.close(writer)
     try:
-        answer = _answer(reader)
+        answer = _answer(reader, pid)
     finally:
         os.close(reader)
         status = _end(pid)
@@ -232,7 +256,7 @@ def _attempt(tried: Attack, facts: Facts, ceiling: Ceiling) -> Outcome:
         return Outcome(*json.loads(answer))
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _KILLED:
         return Outcome(False, signal.Signals(os.WTERMSIG(status)).name)
-    return Outcome(None, f"killed by somebody, or no end in {_SECONDS:.0f} s", lost=True)
+    return Outcome(None, f"killed or stopped by somebody, or no end in {_SECONDS:.0f} s", lost=True)
 
 
 def _end(attacker: int) -> int:
@@ -244,11 +268,11 @@ def _end(attacker: int) -> int:
     return os.waitpid(attacker, 0)[1]
 
 
-def _answer(reader: int) -> bytes:
+def _answer(reader: int, attacker: int) -> bytes:
     """Up to the end of the line, or of our patience."""
-    answer, end = b"", time.monotonic() + _SECONDS
+    answer = b""
     while not answer.endswith(b"\n"):
-        if not select.select([reader], [], [], max(0.0, end - time.monotonic()))[0]:
+        if not _is_heard(reader, attacker):
             return b""
         data = os.read(reader, 65536)
         if not data:
