@@ -155,7 +155,8 @@ demo-clean: .venv/controller link ## Remove the three jails and all that came wi
 ## Distribution
 
 build: setup tree ## Build the collection's archive
-	cd $(TREE) && ansible-galaxy collection build --force --output-path $(BUILD)
+	rm -f $(BUILD)/hosting-jails-*.tar.gz
+	cd $(TREE) && ansible-galaxy collection build --output-path $(BUILD)
 
 install-collection: build ## Install that archive for the user's own playbooks
 	env -u ANSIBLE_COLLECTIONS_PATH -u ANSIBLE_HOME ansible-galaxy collection install --force --offline $(BUILD)/hosting-jails-*.tar.gz

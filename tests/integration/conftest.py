@@ -40,6 +40,7 @@ THOROUGH = (
     "connection/test_become.py",
     "connection/test_generic.py",
     "engine/test_learn_nginx.py",
+    "fleet/test_installed.py",
     "fleet/test_jails_as_hosts.py",
     "fleet/test_moves.py",
     "fleet/test_new_host.py",
