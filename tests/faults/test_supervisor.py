@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, status, store
+from ansible_collections.hosting.jails.plugins.module_utils._engine.firewall_state import TABLE
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import aftermath, client
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.connection import try_connect, version_of
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import nfnetlink
 from ansible_collections.hosting.jails.tests.faults.tasks import (
     NAME,
     run,
@@ -179,11 +182,14 @@ def test_a_supervisor_that_loses_its_children_has_their_work_done_by_others(befo
 
         aftermath.in_child = lossy
 
+    guarded = {**whole_jail()["ip"], "firewall": {"inbound": {"policy": "drop"}}}
     with supervised(prepare=lose_the_first_of_each):
-        assert not run(task(**whole_jail(restart={"policy": "always", "delay": 0}))).failure
+        assert not run(task(**whole_jail(ip=guarded, restart={"policy": "always", "delay": 0}))).failure
         first = pid_of()
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: status.run_state(NAME) == "running" and pid_of() not in (0, first))
+        subprocess.run(["nft", "delete", "table", "inet", TABLE], check=True)
+        wait_until(lambda: nfnetlink.has_table(TABLE), what="the rules to come back")
         assert not run(task("absent")).failure
     assert settled(before) == []
 

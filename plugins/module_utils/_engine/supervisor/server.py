@@ -53,7 +53,8 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._starts: dict[str, tuple[Starting, socket.socket]] = {}
         self._watched: dict[str, Watched] = {}
-        self._children: dict[int, Callable[[], None]] = {}
+        # What follows when they have ended, with their wait status.
+        self._children: dict[int, Callable[[int], None]] = {}
         self._timers: dict[str, tuple[float, Callable[[], None]]] = {}
         self._connections: set[socket.socket] = set()
         self._leaving = False
@@ -97,9 +98,16 @@ class Server:
 
         def hear() -> None:
             if news.is_lost(TABLE):
-                self._children[aftermath.in_child(aftermath.restore_rules)] = lambda: None
+                self._restore_rules()
 
         self._register(news.fileno(), hear)
+
+    def _restore_rules(self) -> None:
+        def follow(wait_status: int) -> None:
+            if os.WIFSIGNALED(wait_status):
+                self._do_in(_AGAIN_SECONDS, "", self._restore_rules)
+
+        self._children[aftermath.in_child(aftermath.restore_rules)] = follow
 
     def _is_done(self) -> bool:
         if self._starts:
@@ -252,7 +260,7 @@ class Server:
         if state is None or state.phase != "running":
             return
         pid = aftermath.in_child(aftermath.settle, name, state.instance, exit_status)
-        self._children[pid] = lambda: self._settled(name, state, exit_status, ran_for)
+        self._children[pid] = lambda _unused: self._settled(name, state, exit_status, ran_for)
 
     def _settled(self, name: str, before: RuntimeState, exit_status: int | None, ran_for: float) -> None:
         """Where nothing came of it the child was killed, or has waited for the jail's lock in vain: do it again."""
@@ -283,7 +291,7 @@ class Server:
         state = store.read_state(name)
         if state is not None:
             pid = aftermath.in_child(client.restart_ended, name, state.instance, restarts)
-            self._children[pid] = lambda: self._plan_restart(name, state, ran_for=0.0, tried=restarts)
+            self._children[pid] = lambda _unused: self._plan_restart(name, state, ran_for=0.0, tried=restarts)
 
     def _do_in(self, seconds: float, name: str, work: Callable[[], None]) -> None:
         self._timers[name] = (time.monotonic() + seconds, work)
@@ -298,8 +306,9 @@ class Server:
         """Our own children, by their pids: the inits of jails are left to ``_ended``, which wants their status."""
         os.read(signals, 4096)
         for pid in list(self._children):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                self._children.pop(pid)()
+            ended, wait_status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self._children.pop(pid)(wait_status)
         self._reap_strangers()
 
     def _reap_strangers(self) -> None:
