@@ -54,3 +54,12 @@ def test_a_check_that_cannot_reach_a_jail_is_refused_before_anything_is_changed(
         assert f"{why} Have {what} be {nothing} for it" in output, run.output
     assert [(row["failed"], row["changed"]) for row in run.recap.values()] == [(1, 0)] * 2
     assert (ALONE.pid, templates.current(TEMPLATE)) == (pid, generation)
+
+
+@pytest.mark.parametrize("playbook", ["site", "status", "upgrade"])
+def test_a_pattern_that_is_no_hosts_is_an_error(site: Site, playbook: str) -> None:
+    run = site.run(f"hosting.jails.{playbook}", jails_hosts="node9")
+    assert run.status != 0
+    assert "The inventory has no host in node9. Put the jail hosts into the group jail_hosts" in " ".join(
+        run.output.split()
+    )
