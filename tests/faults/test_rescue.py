@@ -212,7 +212,7 @@ def test_a_directory_with_something_in_the_place_of_a_document_is_refused_before
 def test_a_damaged_list_of_numbers_keeps_no_jail_from_being_stopped(before: list[str]) -> None:
     made()
     good = ALLOCATIONS.read_bytes()
-    for damage in (b"", b"[]", b'{"flt-a": {"index": "one"}}', None):
+    for damage in (b"", b"[]", b'{"flt-a": {"index": "one"}}', b'{"flt-a": {"index": -1}}', None):
         damage_of(ALLOCATIONS, damage)
         rows = done(lambda: {"rows": report.describe_all(sorted(BOTH))}).result["rows"]
         assert [row["state"] for row in rows] == ["running", "running"]
@@ -222,6 +222,12 @@ def test_a_damaged_list_of_numbers_keeps_no_jail_from_being_stopped(before: list
         assert "allocations.json" in failure and DOCUMENT.exists() and ROOT.exists()
         damage_of(ALLOCATIONS, good)
         made()
+    ALLOCATIONS.unlink()
+    assert "allocations.json" in run(task(name="flt-c", **whole_jail(3))).failure
+    # As docs/operating.md has it.
+    bases = {name: json.loads((ROOT.parent.parent / name / "rootfs.json").read_bytes())["uid_base"] for name in BOTH}
+    ALLOCATIONS.write_text(json.dumps({name: {"index": (base - 524288) // 65536} for name, base in bases.items()}))
+    assert json.loads(ALLOCATIONS.read_bytes()) == json.loads(good)
     for name in (OTHER, NAME):
         done(task("absent", name=name))
     assert settled(before) == []

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._kernel import files, namespaces
-from .._model.allocation import Allocation, allocate, allocate_all, range_of
+from .._model.allocation import FIRST_INDEX, LAST_INDEX, Allocation, allocate, allocate_all, range_of
 from . import places, store
 from .errors import DamagedRecord
+from .rootfs import directories
 
 _SUBORDINATE_IDS = ("/etc/subuid", "/etc/subgid")
+_REMEDY = "restore it from a copy, or write it anew from the rootfs.json of each jail: docs/operating.md says how"
 _DATABASES = ("/etc/passwd", "/etc/group")
 
 
@@ -82,17 +84,28 @@ def _read(name: str) -> dict[str, dict[str, int]]:
     try:
         allocations = files.read_json(places.ALLOCATIONS)
     except files.DamagedFile as error:
-        raise DamagedRecord(name, str(error), remedy="restore it from a copy") from error
-    if allocations is None and not os.path.exists(places.ALLOCATIONS):
+        raise DamagedRecord(name, str(error), remedy=_REMEDY) from error
+    if allocations is None and not os.path.lexists(places.ALLOCATIONS):
+        _refuse_lost(name)
         return {}
     if not isinstance(allocations, dict) or not all(_is_entry(entry) for entry in allocations.values()):
         # What cannot be read may be taken: to start with none would give a jail the ids of another.
-        raise DamagedRecord(name, f"{places.ALLOCATIONS} does not hold allocations", remedy="restore it from a copy")
+        raise DamagedRecord(name, f"{places.ALLOCATIONS} does not hold allocations", remedy=_REMEDY)
     return allocations
 
 
+def _refuse_lost(name: str) -> None:
+    """Who has a root file system has ids. To begin anew would give them to the next jail."""
+    owner = next((entry for entry in directories.entries(directories.ROOTS) if entry[0] != "."), "")
+    if owner:
+        message = f"{places.ALLOCATIONS} is gone, and jail {owner} has a root file system with the ids that it says"
+        raise DamagedRecord(name, message, remedy=_REMEDY)
+
+
 def _is_entry(entry: object) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("index"), int)
+    if not isinstance(entry, dict) or not all(type(value) is int for value in entry.values()):
+        return False
+    return FIRST_INDEX <= entry.get("index", 0) <= LAST_INDEX
 
 
 def _reserved(*, users: bool) -> list[tuple[int, int]]:

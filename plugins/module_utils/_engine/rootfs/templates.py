@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..._kernel import files, trees
+from ..._kernel.errors import KernelError
 from ..._model.templates import same_source
 from .. import store
 from ..errors import DamagedRecord, EngineError
@@ -39,7 +40,7 @@ def current(name: str) -> TemplateManifest | None:
 
 
 def _stated(name: str) -> str:
-    with contextlib.suppress(UnicodeDecodeError, IsADirectoryError):
+    with contextlib.suppress(UnicodeDecodeError, KernelError):
         return (files.read_text(f"{directories.template(name)}/current") or "").strip()
     return ""
 

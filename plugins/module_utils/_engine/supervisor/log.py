@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from ..._kernel import files
+
 LARGEST = 10 << 20
 KEPT = 3
 
@@ -58,5 +60,4 @@ class Log:
 def remove(path: str, *, kept: int = KEPT) -> None:
     """Remove a log with all its generations."""
     for name in [path, *(f"{path}.{number}" for number in range(1, kept))]:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        files.remove_file(name)
