@@ -49,7 +49,7 @@ def test_ssh_takes_root_and_somebody_who_may_become_root(hosts: list[Host]) -> N
 
 
 def test_hosts_reach_each_other(hosts: list[Host]) -> None:
-    connecting = "import socket; socket.create_connection(({!r}, 22), timeout=5)"
+    connecting = "import socket; socket.create_connection(({!r}, 22), timeout=60)"
     for address in (hosts[1].address, hosts[1].address6):
         hosts[0].run("python3", "-c", connecting.format(address))
 

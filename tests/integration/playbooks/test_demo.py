@@ -141,7 +141,7 @@ def test_the_demo_ends_with_a_table_of_three_running_jails(demo: str) -> None:
 @pytest.mark.parametrize("number", [11, 12, 13])
 @pytest.mark.parametrize("network", ["10.20.0.{}", "[fd00:20::{}]"])
 def test_each_address_serves_the_page_of_its_own_jail(demo: str, network: str, number: int) -> None:
-    with urllib.request.urlopen(f"http://{network.format(number)}/", timeout=10) as page:
+    with urllib.request.urlopen(f"http://{network.format(number)}/", timeout=60) as page:
         assert page.read().decode() == f"Hello from web{number - 10}.\n"
 
 
@@ -183,7 +183,7 @@ def test_a_killed_process_is_drift_and_the_next_run_repairs_it(demo: str) -> Non
     pid = {row["name"]: row["pid"] for row in json.loads(_jailctl("list", "--json"))}["web2"]
     os.kill(pid, 9)
     _make("demo")
-    with urllib.request.urlopen("http://10.20.0.12/", timeout=10) as page:
+    with urllib.request.urlopen("http://10.20.0.12/", timeout=60) as page:
         assert page.read().decode() == "Hello from web2.\n"
 
 

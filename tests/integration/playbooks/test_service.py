@@ -71,7 +71,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 def redis(*words: str) -> str:
     """What the server answers to a command, after the password."""
     request = f"AUTH sesame\r\n{' '.join(words)}\r\n"
-    with socket.create_connection(("10.34.2.2", 6379), timeout=5) as connection:
+    with socket.create_connection(("10.34.2.2", 6379), timeout=60) as connection:
         connection.sendall(request.encode())
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile() as answer:
@@ -79,7 +79,7 @@ def redis(*words: str) -> str:
 
 
 def page() -> str:
-    with urllib.request.urlopen("http://10.34.2.1/", timeout=5) as answer:
+    with urllib.request.urlopen("http://10.34.2.1/", timeout=60) as answer:
         return str(answer.read().decode())
 
 
