@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -270,8 +271,6 @@ def _take_limits_of(pid: int) -> None:
     To raise one takes the host's root and CAP_SYS_RESOURCE (getrlimit(2)): where that is missing, a caller with less
     (sudo lowers some) gets as near as it may.
     """
-    import resource
-
     for number, (soft, hard) in enumerate(processes.limits_of(pid)):
         try:
             resource.setrlimit(number, (soft, hard))

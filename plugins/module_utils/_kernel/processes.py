@@ -62,7 +62,7 @@ def limits_of(pid: int) -> list[tuple[int, int]]:
     """
     path = f"/proc/{pid}/limits"
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()[1:]
     except OSError as error:
         raise KernelError.from_os_error("read", path, error) from error
