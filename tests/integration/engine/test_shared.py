@@ -225,6 +225,23 @@ def _detach(jail: jails.Jail, hook: str) -> None:
     os.close(group)
 
 
+@pytest.mark.parametrize("damage", ['{"10.', "[1]", '{"x": "y"}', '{"10.9.9.9/32": 3}'])
+def test_a_damaged_record_of_addresses_is_mended_and_keeps_none_from_going(damage: str) -> None:
+    before = network_host.world()
+    with host.jail(A, A4, A6) as jail:
+        with open(places.addresses(A), "w", encoding="utf-8") as record:
+            record.write(damage)
+        jail.converge(state="started")
+        assert not jail.converge(state="started")["changed"]
+        assert host.bound(jail, "0.0.0.0") == A4
+        for path in (places.addresses(A), places.document(A)):
+            with open(path, "w", encoding="utf-8") as record:
+                record.write(damage)
+        os.unlink(places.started_document(A))
+        assert jail.converge(state="absent")["changed"]
+        assert network_host.world() == before
+
+
 def test_after_a_reboot_everything_is_made_again() -> None:
     with host.jail(A, A4, A6) as jail:
         jail.converge(state="stopped")
