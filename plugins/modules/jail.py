@@ -20,6 +20,8 @@ description:
     clears an option.
   - 'Live state counts: a jail that has died is started, a limit that was changed by hand is set again, an address
     that was removed is added.'
+  - A jail whose document is damaged can still be stopped, by a task that says O(state=stopped) and nothing else, and
+    removed. Any other task about it fails, and says what helps.
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting

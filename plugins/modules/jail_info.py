@@ -129,7 +129,7 @@ jails:
       type: int
       sample: 1
     message:
-      description: Why it failed.
+      description: Why it failed, or what its document is damaged by.
       type: str
       sample: its init exited with status 1
     ended:
@@ -254,7 +254,9 @@ jails:
             drift: ["exceeds its jail's ceiling (permitted, effective, bounding) by NET_RAW"]
         report: [{item: capability CHOWN, verdict: enforced, why: ""}]
     disk:
-      description: Its root file system. C(used) is what the jail itself has written, in bytes.
+      description:
+        - Its root file system. C(used) is what the jail itself has written, in bytes.
+        - A C(message) where what is recorded of it is damaged.
       returned: O(gather) has V(disk)
       type: dict
       sample: {source: {template: debian}, template: debian, stale: false, used: 65536, previous: null}

@@ -18,8 +18,8 @@ from .errors import DamagedRecord
 
 STATE_VERSION = 1
 _REMEDY = (
-    "mend it or restore it from a copy; state: stopped and absent do without it. To define the jail anew, remove that "
-    "file: the root file system stays"
+    "mend it or restore it from a copy; state: absent, and state: stopped alone, do without it. To "
+    "define the jail anew, remove that file: the root file system stays"
 )
 # Damage by the names of the jails.
 _passed_over: dict[str, str] = {}

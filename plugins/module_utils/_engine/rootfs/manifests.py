@@ -69,7 +69,7 @@ def read_template(path: str) -> TemplateManifest | None:
 
 def read_root(path: str, jail: str = "") -> RootManifest | None:
     """The manifest of a jail's root, None where there is none."""
-    with _damaged(jail, "restore it from a copy; state: stopped and absent do without it"):
+    with _damaged(jail, "restore it from a copy; state: absent, and state: stopped alone, do without it"):
         return _read(RootManifest, path)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from ..._kernel import files, processes
 from ..._kernel.errors import KernelError
 from ..._kernel.nfnetlink import TableNews
+from ..._model.errors import DocumentError
 from .. import places, start, status, store
 from ..errors import EngineError
 from ..firewall_state import TABLE
@@ -178,7 +179,7 @@ class Server:
             if name in self._starts:
                 raise EngineError(name, "is being started already")
             starting = start.begin(name, restarts=restarts)
-        except (EngineError, KernelError, OSError) as error:
+        except (DocumentError, EngineError, KernelError, OSError) as error:
             self._say(connection, {"jail": name, **protocol.failure(error)})
             return
         self._starts[name] = (starting, connection)
