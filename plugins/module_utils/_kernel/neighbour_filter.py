@@ -7,7 +7,8 @@
 
 On such a wire a jail could be more than a liar about its source (see ``source_filter``): a neighbour that answers for
 somebody else's address, a router, a DHCP server. So what passes has the jail's own MAC and one of its addresses, ARP
-and neighbour advertisements speak of these alone, and no router advertisement, redirect or DHCP answer leaves it.
+and neighbour advertisements speak of these alone, and no router advertisement, redirect or DHCP answer leaves it. Nor
+does anything else that routers alone have to say: a bridge sends all multicasts to whoever asks for members of groups.
 """
 
 from __future__ import annotations
@@ -27,10 +28,16 @@ _NETWORK_HEADER, _LINK_HEADER = -0x100000, -0x200000
 _LINK_SOURCE = 6
 _IPV4_PROTOCOL, _IPV4_SOURCE, _IPV4_NEXT = 8, 12, 20
 _ARP_SENDER_MAC, _ARP_SENDER = 8, 14
-_IPV6_NEXT, _IPV6_SOURCE, _IPV6_PAYLOAD, _ICMPV6_TARGET = 4, 8, 40, 48
-_UDP, _DHCP_SERVER = 17, 67
-_HOP_BY_HOP, _ROUTING, _ICMPV6, _DESTINATION_OPTIONS = 0, 43, 58, 60
-_ROUTER_ADVERTISEMENT, _NEIGHBOUR_ADVERTISEMENT, _REDIRECT = 134, 136, 137
+_IPV6_NEXT, _IPV6_SOURCE, _IPV6_PAYLOAD, _ICMPV6_TARGET = 4, 8, 40, 8
+_IGMP, _UDP, _DHCP_SERVER, _DHCPV6_SERVER = 2, 17, 67, 547
+# EIGRP, OSPF, PIM, VRRP.
+_OF_ROUTERS = (88, 89, 103, 112)
+_MEMBERSHIP_REPORTS = (0x12, 0x16, 0x17, 0x22)
+_HOP_BY_HOP, _ROUTING, _FRAGMENT, _ICMPV6, _DESTINATION_OPTIONS = 0, 43, 44, 58, 60
+_FRAGMENT_BYTES = 8
+_NEIGHBOUR_ADVERTISEMENT = 136
+# Queries for listeners, router advertisements, redirects, renumbering, and multicast routers that look for each other.
+_MESSAGES_OF_ROUTERS = (130, 134, 137, 138, 151, 152, 153)
 _LISTENER_REPORTS = (131, 132, 143)
 
 
@@ -81,27 +88,46 @@ class _Program:
 
     def _check_ipv4(self) -> None:
         """No DHCP answers; a UDP packet with IP options could hide its port from us."""
-        program, other = self._assembler, Label()
+        program, reports = self._assembler, Label()
         self._expect_any(_IPV4_SOURCE, self._ipv4)
         self._load(_IPV4_PROTOCOL, mask=0x00FF0000)
-        program.jump_if_other(R0, _UDP << 16, other)
+        program.jump_if_equal(R0, _IGMP << 16, reports)
+        for refused in _OF_ROUTERS:
+            program.jump_if_equal(R0, refused << 16, self._drop)
+        program.jump_if_other(R0, _UDP << 16, self._pass)
         self._load(0, mask=0xFF000000)
         program.jump_if_other(R0, 0x45000000, self._drop)
-        self._load(_IPV4_NEXT, mask=0xFFFF0000)
-        program.jump_if_equal(R0, _DHCP_SERVER << 16, self._drop)
-        program.place(other)
-        program.jump(self._pass)
+        self._check_udp(_IPV4_NEXT, _DHCP_SERVER)
+        program.place(reports)
+        self._check_igmp()
+
+    def _check_igmp(self) -> None:
+        """Reports alone, with the one option that they have (router alert) or without."""
+        program, with_option = self._assembler, Label()
+        self._load(0, mask=0xFF000000)
+        program.jump_if_equal(R0, 0x46000000, with_option)
+        program.jump_if_other(R0, 0x45000000, self._drop)
+        for offset in (_IPV4_NEXT, _IPV4_NEXT + 4):
+            self._load(offset, mask=0xFF000000)
+            for report in _MEMBERSHIP_REPORTS:
+                program.jump_if_equal(R0, report << 24, self._pass)
+            program.jump(self._drop)
+            if offset == _IPV4_NEXT:
+                program.place(with_option)
+
+    def _check_udp(self, offset: int, refused: int) -> None:
+        self._load(offset, mask=0xFFFF0000)
+        self._assembler.jump_if_equal(R0, refused << 16, self._drop)
+        self._assembler.jump(self._pass)
 
     def _check_ipv6(self) -> None:
         """Extension headers could hide a message of neighbour discovery; of these only what multicast needs passes."""
-        program, message, hops = self._assembler, Label(), Label()
+        program, hops, fragment = self._assembler, Label(), Label()
         self._expect_any(_IPV6_SOURCE, self._ipv6)
         self._load(_IPV6_NEXT, mask=0x0000FF00)
-        program.jump_if_equal(R0, _ICMPV6 << 8, message)
         program.jump_if_equal(R0, _HOP_BY_HOP << 8, hops)
-        for refused in (_ROUTING, _DESTINATION_OPTIONS):
-            program.jump_if_equal(R0, refused << 8, self._drop)
-        program.jump(self._pass)
+        program.jump_if_equal(R0, _FRAGMENT << 8, fragment)
+        self._check_next(8, _IPV6_PAYLOAD)
         program.place(hops)
         self._load(_IPV6_PAYLOAD, mask=0xFFFF0000)
         program.jump_if_other(R0, _ICMPV6 << 24, self._drop)
@@ -109,12 +135,31 @@ class _Program:
         for report in _LISTENER_REPORTS:
             program.jump_if_equal(R0, report << 24, self._pass)
         program.jump(self._drop)
-        program.place(message)
+        program.place(fragment)
+        # Without the first one, at which we look, nobody puts the others together.
+        self._load(_IPV6_PAYLOAD, mask=0x0000FFF8)
+        program.jump_if_other(R0, 0, self._pass)
         self._load(_IPV6_PAYLOAD, mask=0xFF000000)
-        for refused in (_ROUTER_ADVERTISEMENT, _REDIRECT):
+        program.jump_if_equal(R0, _HOP_BY_HOP << 24, self._drop)
+        program.jump_if_equal(R0, _FRAGMENT << 24, self._drop)
+        self._check_next(24, _IPV6_PAYLOAD + _FRAGMENT_BYTES)
+
+    def _check_next(self, shift: int, offset: int) -> None:
+        """What comes at an offset, by the number of its protocol, which has been loaded so many bits to the left."""
+        program, message, datagram = self._assembler, Label(), Label()
+        program.jump_if_equal(R0, _ICMPV6 << shift, message)
+        program.jump_if_equal(R0, _UDP << shift, datagram)
+        for refused in (_ROUTING, _DESTINATION_OPTIONS, *_OF_ROUTERS):
+            program.jump_if_equal(R0, refused << shift, self._drop)
+        program.jump(self._pass)
+        program.place(datagram)
+        self._check_udp(offset, _DHCPV6_SERVER)
+        program.place(message)
+        self._load(offset, mask=0xFF000000)
+        for refused in _MESSAGES_OF_ROUTERS:
             program.jump_if_equal(R0, refused << 24, self._drop)
         program.jump_if_other(R0, _NEIGHBOUR_ADVERTISEMENT << 24, self._pass)
-        self._expect_any(_ICMPV6_TARGET, self._ipv6)
+        self._expect_any(offset + _ICMPV6_TARGET, self._ipv6)
         program.jump(self._pass)
 
     def _expect_mac(self, offset: int) -> None:

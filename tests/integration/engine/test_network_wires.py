@@ -212,6 +212,34 @@ class TestWhatAJailCannotSayToItsNeighbours:
         with listening(wire) as frames:
             assert passes(make_frame(mac_of("web1")), frames)
 
+    def test_nor_what_routers_alone_say(self, wire: str) -> None:
+        mac = mac_of("web1")
+        of_routers = {
+            "query for members (IGMP)": igmp(0x11, mac),
+            "query with an option": igmp(0x11, mac, option=True),
+            "multicast router": igmp(0x30, mac),
+            "VRRP": ipv4(IPV4.format(OWN), 112, bytes(8), mac),
+            "OSPF": ipv6(local(mac), 89, bytes(8), mac),
+            "DHCPv6": udp6(local(mac), mac, port=547),
+            "DHCPv6 in fragments": in_fragments(udp6(local(mac), mac, port=547)),
+            "advertisement in fragments": in_fragments(icmp6(local(mac), 134, mac)),
+            "query for listeners (MLD)": icmp6(local(mac), 130, mac),
+        }
+        of_anybody = [
+            igmp(0x16, mac),
+            igmp(0x22, mac, option=True),
+            in_fragments(udp6(IPV6.format(OWN), mac)),
+            in_fragments(icmp6(IPV6.format(OWN), 128, mac)),
+        ]
+        heard: list[bytes] = []
+        with listening(wire) as frames:
+            assert passes(arp(IPV4.format(OWN), mac), frames)
+            for frame in of_routers.values():
+                say(frame)
+            for frame in of_anybody:
+                assert passes(frame, frames, heard)
+        assert [name for name, frame in of_routers.items() if frame in heard] == []
+
 
 def test_a_root_who_owns_his_network_gets_no_macvlan() -> None:
     from ansible_collections.hosting.jails.plugins.module_utils._model.live import Live
@@ -247,13 +275,29 @@ def swapped(frame: bytes) -> bytes:
 
 
 def udp4(source: str, port: int, mac: bytes) -> bytes:
-    body = struct.pack("!HHHH", port, 68, 8, 0)
-    addresses = socket.inet_aton(source) + socket.inet_aton(IPV4.format(255))
-    total = sum(struct.unpack("!10H", struct.pack("!BBHHHBBH", 0x45, 0, 28, 0, 0, 64, 17, 0) + addresses))
+    return ipv4(source, 17, struct.pack("!HHHH", port, 68, 8, 0), mac)
+
+
+def igmp(kind: int, mac: bytes, *, option: bool = False) -> bytes:
+    return ipv4(IPV4.format(OWN), 2, struct.pack("!BBHI", kind, 0, 0, 0), mac, options=b"\x94\4\0\0" if option else b"")
+
+
+def ipv4(source: str, protocol: int, payload: bytes, mac: bytes, *, options: bytes = b"") -> bytes:
+    rest = socket.inet_aton(source) + socket.inet_aton(IPV4.format(255)) + options
+    size = 12 + len(rest)
+    fields = (0x40 | size // 4, 0, size + len(payload), 0, 0, 64, protocol)
+    total = sum(struct.unpack(f"!{size // 2}H", struct.pack("!BBHHHBBH", *fields, 0) + rest))
     # A bridge with a packet filter of its own (br_netfilter) drops what has no valid checksum.
     checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 28, 0, 0, 64, 17, checksum) + addresses
-    return BROADCAST + mac + struct.pack("!H", IP) + header + body
+    header = struct.pack("!BBHHHBBH", *fields, checksum) + rest
+    return BROADCAST + mac + struct.pack("!H", IP) + header + payload
+
+
+def in_fragments(frame: bytes) -> bytes:
+    """The first of several: what is behind the fragment header is the same."""
+    link, header, payload = frame[:14], frame[14:54], frame[54:]
+    fragment = struct.pack("!BBHI", header[6], 0, 1, 7) + payload
+    return link + header[:4] + struct.pack("!HB", len(fragment), 44) + header[7:] + fragment
 
 
 def ipv6(source: str, protocol: int, payload: bytes, mac: bytes) -> bytes:
@@ -262,8 +306,8 @@ def ipv6(source: str, protocol: int, payload: bytes, mac: bytes) -> bytes:
     return b"\x33\x33\0\0\0\x01" + mac + struct.pack("!H", IPV6_TYPE) + header + payload
 
 
-def udp6(source: str, mac: bytes) -> bytes:
-    return ipv6(source, 17, struct.pack("!HHHH", 1000, 2000, 8, 1), mac)
+def udp6(source: str, mac: bytes, *, port: int = 1000) -> bytes:
+    return ipv6(source, 17, struct.pack("!HHHH", port, 2000, 8, 1), mac)
 
 
 def icmp6(source: str, kind: int, mac: bytes, *, target: str = "::") -> bytes:
