@@ -105,7 +105,7 @@ def _refuse_lost(name: str) -> None:
 def _is_entry(entry: object) -> bool:
     if not isinstance(entry, dict) or not all(type(value) is int for value in entry.values()):
         return False
-    return FIRST_INDEX <= entry.get("index", 0) <= LAST_INDEX
+    return bool(FIRST_INDEX <= entry.get("index", 0) <= LAST_INDEX)
 
 
 def _reserved(*, users: bool) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import places, report, store
@@ -24,26 +24,27 @@ _CHUNK = 65536
 
 def _list(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = _described(names, ("status",))
+    rows = report.describe_all(select_jails(names))
     if "--json" in flags:
         return print_json(rows)
+    _complain_of_damage()
     return print_table(rows, ("id", "name", "state", "pid", "uptime", "addresses"))
 
 
 def _status(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = _described(names, ("status", "network"))
+    rows = report.describe_all(select_jails(names), ("status", "network"))
     if "--json" in flags:
         return print_json(rows)
+    _complain_of_damage()
     shown = [{**row, "ended": _ended(row["ended"])} for row in rows]
     return print_table(shown, ("name", "state", "uptime", "restarts", "exit_status", "ended", "message"))
 
 
-def _described(names: list[str], gather: Sequence[str]) -> list[dict[str, Any]]:
-    rows = report.describe_all(select_jails(names), gather)
+def _complain_of_damage() -> None:
+    """For people: in JSON each jail has a message, and a terminal would mix both."""
     for warning in store.warnings():
         complain(warning)
-    return rows
 
 
 def _ended(ending: Mapping[str, Any] | None) -> str:
@@ -52,9 +53,10 @@ def _ended(ending: Mapping[str, Any] | None) -> str:
 
 def _stat(words: list[str]) -> int:
     flags, _unused, names = split_flags(words, flags=("--json",))
-    rows = _described(names, ("status", "resources", "disk", report.TRAFFIC))
+    rows = report.describe_all(select_jails(names), ("status", "resources", "disk", report.TRAFFIC))
     if "--json" in flags:
         return print_json(rows)
+    _complain_of_damage()
     columns = ("name", "state", "procs", "memory", "limit", "cpu", "disk", "received", "sent", "uptime")
     return print_table([_usage_row(row) for row in rows], columns)
 
