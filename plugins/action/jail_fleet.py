@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +13,11 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible.utils.vars import merge_hash
 
 from ..module_utils._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
 from ..module_utils._model.place import some
-from ..plugin_utils._fleet_at_host import command_line, own_engine, read_result, task_input
+from ..plugin_utils._action_at_host import ActionAtHost
 from ..plugin_utils._fleet_calls import Call, OtherHosts, documents_of, has_documents, own_call, plain
 from ..plugin_utils._fleet_documents import names_of
 from ..plugin_utils._fleet_verdict import Fault, Verdict
@@ -29,32 +26,25 @@ _MOST_SHOWN = 20
 _MOST_RETURNED = 100
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no types to inherit
+class ActionModule(ActionAtHost):
     """Judges the documents of all hosts of the play on the controller, then runs the module of the same name."""
 
-    _supports_check_mode = True
-    _supports_async = True
+    MODULE = "jail_fleet"
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
+    def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         parameters = _accepted(self._task.args)
-        wrap_async = self._task.async_val and not self._connection.has_native_async
-        answer = None
-        if has_documents(self._task.args):
-            own = own_call(self._task, variables["inventory_hostname"])
-            faults = self._faults(own, variables)
-            if faults:
-                return {**result, **_failure(faults, own.host)}
-            if self._task.args.get("mode") == "validate":
-                self._task.async_val = 0  # There is no job to wait for.
-                return {**result, **_validated(own)}
-            if not wrap_async and _may_ask(parameters):
-                answer = self._answer_of_host({**parameters, **documents_of(own)})
-        result = merge_hash(result, answer or self._execute_module(task_vars=variables, wrap_async=wrap_async))
-        if not wrap_async:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
+        if not has_documents(self._task.args):
+            return self.carry_out(None, variables)
+        own = own_call(self._task, variables["inventory_hostname"])
+        faults = self._faults(own, variables)
+        if faults:
+            return _failure(faults, own.host)
+        if parameters["mode"] == "validate":
+            self._task.async_val = 0  # There is no job to wait for.
+            return _validated(own)
+        # The module expands a path, on the host.
+        known = {**parameters, **documents_of(own)} if parameters["mode"] == "converge" else None
+        return self.carry_out(known, variables)
 
     def _faults(self, own: Call, variables: Mapping[str, Any]) -> list[Fault]:
         alone = self._task.loop is None
@@ -78,39 +68,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         except ImportError as error:
             raise AnsibleActionFail(_missing_library(error)) from error
 
-    def _answer_of_host(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What the engine that the host has makes of the task; None where that is another one than ours, or none."""
-        task, engine = self._task, own_engine()
-        log = not (task.no_log or C.DEFAULT_NO_TARGET_SYSLOG)
-        sent = task_input(parameters, check=task.check_mode, with_diff=task.diff, log=log)
-        line = f"{self._compute_environment_string()} {command_line(engine)}".strip()
-        if self._takes_input():
-            return read_result(engine, self._low_level_execute_command(line, in_data=sent.encode()))
-        path = self._file_on_host(sent)
-        return read_result(engine, self._low_level_execute_command(f"{line} <{shlex.quote(path)}"))
-
-    def _takes_input(self) -> bool:
-        """Whether a command can read what we write: with become only where the operator says so (``pipelining``), as
-        sudo may insist on a terminal."""
-        if not self._connection.has_pipelining:
-            return False
-        return not self._connection.become or self._is_pipelining_enabled("new")
-
-    def _file_on_host(self, content: str) -> str:
-        """The path of a file for whoever carries out the task, in the directory that is removed with it."""
-        shell = self._connection._shell
-        if shell.tmpdir is None:
-            self._make_tmp_path()
-        path: str = shell.join_path(shell.tmpdir, "task.json")
-        self._transfer_data(path, content)
-        self._fixup_perms2([shell.tmpdir, path], execute=False)
-        return path
-
-
-def _may_ask(parameters: Mapping[str, Any]) -> bool:
-    """Whether a task may go to the engine that its host has: not with a path, which a module would expand there, and
-    not where somebody wants to see the module."""
-    return bool(parameters["mode"] == "converge" and not C.DEFAULT_KEEP_REMOTE_FILES)
+    def log_text(self, parameters: Mapping[str, Any]) -> str:
+        """Without the documents."""
+        brief = {name: value for name, value in parameters.items() if name not in ("jails", "defaults")}
+        return f"{super().log_text(brief)} and {len(parameters['jails'])} entries"
 
 
 def _accepted(arguments: Mapping[str, Any]) -> dict[str, Any]:

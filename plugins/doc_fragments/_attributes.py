@@ -68,3 +68,19 @@ attributes:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
 """
+
+    # A module whose tasks an action plugin gives to the engine of their host.
+    BY_ENGINE = r"""
+options: {}
+attributes:
+  action:
+    description: Has an action plugin, which does a part of the work on the controller.
+    support: full
+    details:
+      - A host that has the engine of this very collection (M(hosting.jails.jail_engine)) carries the task out with
+        that, and is sent nothing but the task. Others are sent the engine each time, which takes a second or two more;
+        so it is for tasks with C(async).
+  async:
+    description: Can be run with the keyword C(async).
+    support: full
+"""

@@ -25,6 +25,7 @@ description:
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
+  - hosting.jails._attributes.by_engine
 attributes:
   idempotent:
     support: partial
@@ -374,14 +375,13 @@ jail:
     document: {name: web1, command: [nginx], limits: {memory: 256M}}
 """
 
-from ..module_utils._engine.module import run_part_module
-
-STATES = ("present", "started", "stopped", "restarted", "frozen", "absent")
+from ..module_utils._engine.module import run_module
+from ..module_utils._engine.tasks.parts import manage_jail
 
 
 def main() -> None:
     """Entry point of the module."""
-    run_part_module("jail", states=STATES, default_state="started")
+    run_module("jail", manage_jail)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ description:
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
+  - hosting.jails._attributes.by_engine
 options:
   jail:
     description:
@@ -380,58 +381,13 @@ jail:
     document: {name: web1, command: [nginx], caps: {profile: none}}
 """
 
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._engine.converge import converge
-from ..module_utils._engine.module import APPLY_SPEC, run, wanted_of
-from ..module_utils._engine.truth import report_on
-from ..module_utils._model.document import effective
-from ..module_utils._model.options import argument_spec
-
-
-def manage(module: AnsibleModule) -> dict[str, Any]:
-    """The jail's privileges as the task wants them, and the truth about them."""
-    wanted = wanted_of("caps", module.params)
-    result = converge(wanted, apply_mode=module.params["apply"], check=module.check_mode)
-    report = report_on(effective(result["jail"]["document"]))
-    for finding in report:
-        if finding.verdict == "unavailable":
-            module.warn(f"jail {wanted.jail}: {finding.item}: {finding.why}")
-    result = {**result, "report": [finding._asdict() for finding in report]}
-    if not module.params["verify"] or module.check_mode:
-        return result
-    return _verified(module, wanted.jail, result)
-
-
-def _verified(module: AnsibleModule, jail: str, result: dict[str, Any]) -> dict[str, Any]:
-    """The result with the proof; the end of the task where there is none."""
-    from ..module_utils._engine.verify.results import as_objects, breaches
-    from ..module_utils._engine.verify.verification import LOST, TOO_TIGHT, verify
-
-    findings = verify(jail)
-    for finding in findings:
-        if finding.verdict in (TOO_TIGHT, LOST):
-            expected = f"is expected to be {finding.expected} ({finding.policy})"
-            module.warn(f"jail {jail}: attack {finding.attack} {expected}, and is {finding.verdict}: {finding.why}")
-    result = {**result, "verify": as_objects(findings)}
-    if broken := [finding.attack for finding in breaches(findings)]:
-        remedy = "it waits for a restart" if result["restart_required"] else "its document forbids that"
-        module.fail_json(msg=f"jail {jail}: attacks from inside succeed: {', '.join(broken)}; {remedy}", **result)
-    return result
+from ..module_utils._engine.module import run_module
+from ..module_utils._engine.tasks.caps import manage
 
 
 def main() -> None:
     """Entry point of the module."""
-    spec = {
-        **argument_spec("caps"),
-        **APPLY_SPEC,
-        "jail": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["present"], "default": "present"},
-        "verify": {"type": "bool", "default": False},
-    }
-    run(AnsibleModule(argument_spec=spec, supports_check_mode=True), manage)
+    run_module("jail_caps", manage)
 
 
 if __name__ == "__main__":

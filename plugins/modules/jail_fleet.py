@@ -283,12 +283,13 @@ plan:
   sample: /root/acme.plan.json
 """
 
-from ..module_utils._engine.module import run_fleet_module
+from ..module_utils._engine.module import run_module
+from ..module_utils._engine.tasks.fleet import manage
 
 
 def main() -> None:
     """Entry point of the module."""
-    run_fleet_module()
+    run_module("jail_fleet", manage)
 
 
 if __name__ == "__main__":

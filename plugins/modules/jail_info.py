@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.reading
+  - hosting.jails._attributes.by_engine
 options:
   names:
     description:
@@ -283,39 +284,13 @@ templates:
       suite: bookworm
 """
 
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._engine import report, store
-from ..module_utils._engine.errors import EngineError
-from ..module_utils._engine.module import run
-
-
-def look(module: AnsibleModule) -> dict[str, Any]:
-    """The module's result."""
-    known = store.names()
-    wanted = module.params["names"] if module.params["names"] is not None else known
-    for number, name in enumerate(wanted):
-        if name not in known:
-            raise EngineError(name, "there is no such jail on this host", path=f"names[{number}]")
-    labels = {name: str(value) for name, value in module.params["labels"].items()}
-    found = {"changed": False, "jails": report.describe_all(sorted(set(wanted)), module.params["gather"], labels)}
-    if "templates" in module.params["gather"]:
-        from ..module_utils._engine.report_parts import describe_templates
-
-        found["templates"] = describe_templates()
-    return found
+from ..module_utils._engine.module import run_module
+from ..module_utils._engine.tasks.info import look
 
 
 def main() -> None:
     """Entry point of the module."""
-    spec = {
-        "names": {"type": "list", "elements": "str"},
-        "labels": {"type": "dict", "default": {}},
-        "gather": {"type": "list", "elements": "str", "choices": list(report.GATHER), "default": ["status"]},
-    }
-    run(AnsibleModule(argument_spec=spec, supports_check_mode=True), look)
+    run_module("jail_info", look)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ requirements:
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
+  - hosting.jails._attributes.by_engine
 options:
   jail:
     description:
@@ -423,12 +424,13 @@ jail:
     document: {name: web1, ip: {mode: vnet, addresses: [10.20.0.11/32, 10.20.0.12/32, "fd00:20::11/128"]}}
 """
 
-from ..module_utils._engine.module import run_part_module
+from ..module_utils._engine.module import run_module
+from ..module_utils._engine.tasks.parts import manage_addresses
 
 
 def main() -> None:
     """Entry point of the module."""
-    run_part_module("ip")
+    run_module("jail_ip", manage_addresses)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ description:
 extends_documentation_fragment:
   - hosting.jails._attributes
   - hosting.jails._attributes.acting
+  - hosting.jails._attributes.by_engine
 attributes:
   idempotent:
     support: partial
@@ -132,7 +133,8 @@ options:
     description:
       - Whether a jail's root file system is kept aside when O(state=latest) or O(state=reset) makes it anew, for
         O(state=previous) to bring it back. It takes the space of what was written in the jail, and holds the template's
-        generation that it stands on. There is one at most; the next reset replaces or removes it.
+        generation that it stands on. There is one at most; the next reset replaces or removes it, unless nothing has
+        been written since the last one, as after a run that was cut short.
       - V(false) also removes one that is kept. Without this option a reset keeps nothing, and everything else leaves
         what is kept.
     type: bool

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator
 
 from .._kernel.errors import KernelError
+from .._model.errors import DocumentError
 
 
 class EngineError(Exception):
@@ -35,6 +36,10 @@ class EngineError(Exception):
 
 class DamagedRecord(EngineError):
     """A file about a jail cannot be read, or says what cannot be."""
+
+
+# What may happen to a jail, and must not keep others from anything; the rest are mistakes of ours.
+EXPECTED = (DocumentError, EngineError, KernelError, OSError)
 
 
 def details_of(error: Exception) -> dict[str, str]:

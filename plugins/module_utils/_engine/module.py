@@ -11,15 +11,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._kernel.errors import KernelError
-from .._model.errors import DocumentError
-from .._model.names import jail_name
-from .._model.options import argument_spec, given
-from .._model.planner import Wanted
-from .converge import converge
-from .errors import EngineError, details_of
-
-APPLY_SPEC = {"apply": {"type": "str", "choices": ["live", "restart"], "default": "live"}}
+from .._model.arguments import arguments_of
+from .errors import EXPECTED, details_of
+from .tasks.task import Result, Task
 
 
 def run(module: AnsibleModule, function: Callable[[AnsibleModule], dict[str, Any]]) -> None:
@@ -28,49 +22,18 @@ def run(module: AnsibleModule, function: Callable[[AnsibleModule], dict[str, Any
         module.fail_json(msg="jails are the business of the host's root: run the task with become: true")
     try:
         result = function(module)
-    except (DocumentError, EngineError, KernelError, OSError) as error:
+    except EXPECTED as error:
         module.fail_json(msg=str(error), **details_of(error))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if result.get("failed"):
+        module.fail_json(**result)
     module.exit_json(**result)
 
 
-def run_part_module(part: str, *, states: tuple[str, ...] = (), default_state: str | None = None) -> None:
-    """The whole of a module that owns one part of the jail document: read, plan, apply, verify.
-
-    ``states`` are the choices of its ``state`` option, if it has one. The modules of the sections name their jail with
-    ``jail``, the module of the jail itself with ``name``.
-    """
-    spec: dict[str, Any] = {**argument_spec(part), **APPLY_SPEC}
-    if part != "jail":
-        spec["jail"] = {"type": "str", "required": True}
-    if states:
-        spec["state"] = {"type": "str", "choices": list(states), "default": default_state}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-
-    def function(module: AnsibleModule) -> dict[str, Any]:
-        wanted = wanted_of(part, module.params)
-        return converge(wanted, apply_mode=module.params["apply"], check=module.check_mode)
-
-    run(module, function)
-
-
-def wanted_of(part: str, parameters: dict[str, Any], *, reset: bool = False) -> Wanted:
-    """What a task asks for, from its parameters."""
-    name = jail_name(parameters["name" if part == "jail" else "jail"])
-    state = parameters.get("state") if part == "jail" else None
-    return Wanted(jail=name, given=given(part, parameters), state=state, part=part, reset=reset)
-
-
-def run_fleet_module() -> None:
-    """The whole of the module that is about all jails of a host."""
-    from .._model.fleet_options import FLEET_NEEDS, FLEET_SPEC
-    from .fleet.answer import answer
-
-    module = AnsibleModule(argument_spec=FLEET_SPEC, required_if=FLEET_NEEDS, supports_check_mode=True)
-
-    def function(module: AnsibleModule) -> dict[str, Any]:
-        result = answer(module.params, check=module.check_mode, with_diff=module._diff)
-        if result["failed"]:
-            module.fail_json(**result)
-        return result
-
-    run(module, function)
+def run_module(name: str, function: Callable[[Task], Result]) -> None:
+    """The whole of a module whose function is one that jailctl knows as well."""
+    arguments = arguments_of(name)
+    module = AnsibleModule(argument_spec=arguments.options, supports_check_mode=True, **arguments.rules)
+    task = Task(module.params, check=module.check_mode, with_diff=module._diff)
+    run(module, lambda _module: function(task))

@@ -19,7 +19,6 @@ from .errors import DamagedRecord
 from .host_facts import HostFacts
 from .store import RuntimeState
 
-GATHER = ("status", "processes", "resources", "network", "privileges", "disk", "document", "templates")
 # For jailctl stat, what of the network counts, without a look at the rest of it.
 TRAFFIC = "traffic"
 
@@ -38,7 +37,7 @@ class Seen(NamedTuple):
 
 
 def describe(name: str, gather: Sequence[str] = ("status",)) -> dict[str, Any]:
-    """Everything that is asked for of a jail; ``gather`` as in GATHER. Reads only.
+    """Everything that is asked for of a jail; ``gather`` as in arguments.GATHER. Reads only.
 
     A jail whose document is damaged is shown as the kernel has it, and says so in its ``message``.
     """

@@ -11,7 +11,6 @@ from typing import Any
 from .actions import Action
 from .decisions import Decisions
 from .shapes import LIVE, REBUILD
-from .templates import same_source
 
 
 def rootfs_actions(decisions: Decisions) -> Iterator[Action]:
@@ -84,6 +83,11 @@ def _removal(decisions: Decisions) -> Action:
 
 
 def _refuse_other_source(decisions: Decisions, source: Mapping[str, Any], made_from: Mapping[str, Any]) -> None:
+    if source == made_from:
+        return
+    # Here and not above: hardly any task comes so far.
+    from .templates import same_source
+
     if same_source(source, made_from):
         return
     old, new = _named(made_from), _named(source)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.converge import converge as carry_out
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.hosting.jails.plugins.module_utils._engine.module import wanted_of
+from ansible_collections.hosting.jails.plugins.module_utils._engine.tasks.parts import wanted_of
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
 from ansible_collections.hosting.jails.tests.integration import jails
 from ansible_collections.hosting.jails.tests.integration.jails import BUILD, TEMPLATE, converge, jail, jailctl
@@ -38,6 +38,7 @@ class Playbooks:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.output = ""
+        self.environment: dict[str, str] = {}
 
     def run(self, *tasks: Task) -> list[Result]:
         """The result of each task; a failed one does not keep the next from running."""
@@ -60,6 +61,7 @@ class Playbooks:
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
             "JAILS_TEST_RESULTS": str(results),
+            **self.environment,
         }
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "--diff", str(book)]
         done = subprocess.run(

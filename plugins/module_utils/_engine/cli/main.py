@@ -78,8 +78,8 @@ def _function(command: str) -> Callable[[list[str]], int]:
         from .watch import COMMANDS
     elif command == "verify":
         from .verify import COMMANDS
-    elif command == "fleet-task":
-        from .fleet import COMMANDS
+    elif command == "task":
+        from .task import COMMANDS
     elif command == "jls":
         from .jls import COMMANDS
     elif command == "jexec":

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from ..._model.actions import Action
 from .. import allocations, apply, firewall
-from ..errors import EngineError
+from ..errors import EXPECTED, EngineError
 from ..host_facts import HostFacts
 from . import definitions, starts
-from .failures import EXPECTED
 from .jobs import Job
 from .wave import Wave
 

@@ -11,7 +11,7 @@ from ..._model.allocation import Allocation, range_of
 from ..._model.fleet_conflicts import duplicates
 from ..._model.fleet_member import Member
 from .. import allocations, store
-from .failures import EXPECTED
+from ..errors import EXPECTED
 from .jobs import Job
 from .neighbours import Neighbours
 

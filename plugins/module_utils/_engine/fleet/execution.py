@@ -11,8 +11,8 @@ from ..._kernel import links
 from ..._model.addresses import single
 from ..._model.document import effective
 from .. import allocations, apply, network, store
+from ..errors import EXPECTED
 from .change import Change
-from .failures import EXPECTED
 from .jobs import Job, Jobs
 from .means import Means
 from .removal import Removal

@@ -7,13 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..._kernel.errors import KernelError
-from ..._model.errors import DocumentError
-from ..errors import EngineError
-
-# What may happen to one jail and must not keep the others from anything; the rest are mistakes of ours.
-EXPECTED = (DocumentError, EngineError, KernelError, OSError)
-
 
 class Failure(NamedTuple):
     """Why one jail of many could not be brought to where it should be."""

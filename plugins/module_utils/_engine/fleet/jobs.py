@@ -15,10 +15,10 @@ from ..._model.actions import Action, Plan
 from ..._model.live import Live
 from ..._model.planner import Wanted, plan
 from .. import allocations, live, places, rescue, store
-from ..errors import DamagedRecord
+from ..errors import EXPECTED, DamagedRecord
 from ..firewall_state import Table
 from ..host_facts import HostFacts
-from .failures import EXPECTED, Failure, failure_of
+from .failures import Failure, failure_of
 from .helpers import map_all
 
 

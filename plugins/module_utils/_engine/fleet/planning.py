@@ -13,9 +13,9 @@ from ..._model.errors import DocumentError
 from ..._model.fleet import LABEL, conflicts, purge
 from ..._model.planner import Wanted
 from .. import preflight, status
-from ..errors import EngineError
+from ..errors import EXPECTED, EngineError
 from ..host_facts import HostFacts
-from .failures import EXPECTED, failure_of
+from .failures import failure_of
 from .jobs import Job, Jobs, look_around, plan_all
 from .means import Means
 from .neighbours import Neighbours, addresses

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..._model.actions import Action
 from .. import firewall
-from .failures import EXPECTED
+from ..errors import EXPECTED
 from .wave import Wave
 
 _TOGETHER = "firewall.remove"

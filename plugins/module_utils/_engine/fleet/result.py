@@ -11,7 +11,7 @@ from typing import Any
 from ..._model.diff import diff
 from ..._model.profiles import has_user_namespace
 from .. import status, store
-from .failures import EXPECTED
+from ..errors import EXPECTED
 from .jobs import Job
 from .planning import Planned
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ..._kernel import files
 from ..._model.actions import Action
 from .. import apply, store
-from ..errors import EngineError
+from ..errors import EXPECTED, EngineError
 from ..host_facts import HostFacts
 from . import workers
-from .failures import EXPECTED
 from .jobs import Job, Jobs, look_around, plan_all
 from .means import Means
 

@@ -12,7 +12,8 @@ import struct
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from .failures import EXPECTED, Failure, failure_of
+from ..errors import EXPECTED
+from .failures import Failure, failure_of
 from .reporters import Reporter
 
 Step = Callable[[str], None]

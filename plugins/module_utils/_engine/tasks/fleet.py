@@ -5,23 +5,22 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ..errors import details_of
-from .converge import converge
-from .failures import EXPECTED
-from .refusal import Refusal
+from ..errors import EXPECTED, details_of
+from ..fleet.refusal import Refusal
+from .task import Result, Task
 
 
-def answer(parameters: Mapping[str, Any], *, check: bool, with_diff: bool) -> dict[str, Any]:
-    """A module's result of a task of jail_fleet, also of one that is refused or cannot be carried out."""
+def manage(task: Task) -> Result:
+    """The jails of a fleet as the task wants them; of a task that is refused or cannot be carried out, why."""
+    # Here and not above: the half of the engine, which is compiled before the task's arguments are looked at.
+    from ..fleet.converge import converge
+
     try:
-        result = converge(parameters, check=check, with_diff=with_diff)
+        result = converge(task.parameters, check=task.check, with_diff=task.with_diff)
     except Refusal as refusal:
         result = {"failed": True, "msg": str(refusal), "errors": refusal.rows()}
     except EXPECTED as error:
         result = {"failed": True, "msg": str(error), **details_of(error)}
     # Hundreds of documents, secrets among them, are nothing to be sent back.
-    brief = {name: value for name, value in parameters.items() if name not in ("jails", "defaults")}
+    brief = {name: value for name, value in task.parameters.items() if name not in ("jails", "defaults")}
     return {**result, "invocation": {"module_args": brief}}
