@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import resource
@@ -253,7 +254,7 @@ def _enter(target: Target, entry: Entry, child: Child, streams: list[int]) -> No
         join(target, {child.fd, *streams})
         child.leave_if_alone()
         slave = _send_terminal(child.fd) if entry.terminal else -1
-        command = os.fork()
+        command = _fork_command()
         if command == 0:
             _run_command(target, entry, child, [slave] * 3 if entry.terminal else streams)
         processes.close_descriptors(())
@@ -294,8 +295,14 @@ def fork_helper(target: Target) -> int:
     try:
         return status.group(target.name).fork_member(below=target.delegates)
     except KernelError as error:
-        remedy = "has the jail ended, or is limits.pids reached?"
-        raise EngineError(target.name, str(error), remedy=remedy) from error
+        if error.errno == errno.EAGAIN:
+            raise _full(target.name) from error
+        raise EngineError(target.name, str(error), remedy="has it ended meanwhile? see jailctl status") from error
+
+
+def _full(jail: str) -> EngineError:
+    message, remedy = "has as many processes as it may have", "end some of them, or raise the limit"
+    return EngineError(jail, message, path="limits.pids", remedy=remedy)
 
 
 def join(target: Target, keep: set[int]) -> None:
@@ -333,6 +340,13 @@ def _send_terminal(fd: int) -> int:
     descriptors.send(fd, master)
     os.close(master)
     return slave
+
+
+def _fork_command() -> int:
+    try:
+        return os.fork()
+    except BlockingIOError as error:
+        raise _full("") from error
 
 
 def _wait_for(command: int) -> int:

@@ -239,6 +239,15 @@ def test_a_program_whose_file_capabilities_nobody_can_have_is_told(it: Jail) -> 
     assert "setcap -r" in done.stderr
 
 
+def test_a_jail_that_has_no_room_for_a_process_more_is_told() -> None:
+    with jail("eng-full", command=["sh", "-c", "for i in 1 2 3; do sleep inf & done; wait"]) as it:
+        wait_until(lambda: list(it.commands().values()).count("sleep inf") == 3)
+        it.converge(limits={"pids": len(it.commands()) + 1})
+        done = it.run("true")
+        assert (done.returncode, done.stdout) == (125, "")
+        assert "jail eng-full: limits.pids: has as many processes as it may have; end some" in done.stderr
+
+
 def test_a_jail_that_does_not_run_or_is_not_there_is_told() -> None:
     with jail("eng-off", state="stopped"):
         done = run_in("eng-off", "true")
