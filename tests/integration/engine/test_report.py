@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import places, report, store
+from ansible_collections.hosting.jails.plugins.module_utils._model.arguments import GATHER
 
 pytestmark = pytest.mark.usefixtures("private_state")
 
@@ -45,5 +46,5 @@ def test_five_hundred_jails_are_looked_at_in_linear_time() -> None:
         taken.append(time.process_time() - started)
     assert taken[1] < 8 * taken[0] + 0.1
     started = time.process_time()
-    assert report.describe_all(store.names(), report.GATHER, {"fleet": "another"}) == []
+    assert report.describe_all(store.names(), GATHER, {"fleet": "another"}) == []
     assert time.process_time() - started < taken[1] + 0.2
