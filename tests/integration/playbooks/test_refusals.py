@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""hosting.jails.upgrade when it is asked for what cannot be done: it says so before anything is changed."""
+"""Playbooks that are asked for what cannot be done: they say so before anything is changed."""
 
 from __future__ import annotations
 
@@ -56,10 +56,16 @@ def test_a_check_that_cannot_reach_a_jail_is_refused_before_anything_is_changed(
     assert (ALONE.pid, templates.current(TEMPLATE)) == (pid, generation)
 
 
-@pytest.mark.parametrize("playbook", ["site", "status", "upgrade"])
-def test_a_pattern_that_is_no_hosts_is_an_error(site: Site, playbook: str) -> None:
-    run = site.run(f"hosting.jails.{playbook}", jails_hosts="node9")
+@pytest.mark.parametrize(
+    ("playbook", "variable", "said"),
+    [
+        ("site", "jails_hosts", "The inventory has no host in node9. Put the jail hosts into the group jail_hosts"),
+        ("status", "jails_hosts", "The inventory has no host in node9. Put the jail hosts into the group jail_hosts"),
+        ("upgrade", "jails_hosts", "The inventory has no host in node9. Put the jail hosts into the group jail_hosts"),
+        ("drain", "drain_hosts", "The inventory has no host in node9: correct drain_hosts."),
+    ],
+)
+def test_a_pattern_that_is_no_hosts_is_an_error(site: Site, playbook: str, variable: str, said: str) -> None:
+    run = site.run(f"hosting.jails.{playbook}", **{variable: "node9"})
     assert run.status != 0
-    assert "The inventory has no host in node9. Put the jail hosts into the group jail_hosts" in " ".join(
-        run.output.split()
-    )
+    assert said in " ".join(run.output.split()), run.output
