@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -125,6 +126,22 @@ def test_a_jail_cannot_fill_dev(app: Prisoner) -> None:
     app.run("sh", "-c", "for i in $(seq 300); do : > /dev/fill-$i || break; done 2>/dev/null")
     assert int(app.output("sh", "-c", "ls /dev | wc -l")) <= 128
     app.script("rm -f /dev/fill*")
+
+
+_TERMINALS = """
+import os
+held = []
+try:
+    while len(held) < 1000:
+        held.append(os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY))
+except OSError as error:
+    print(len(held), error.errno)
+"""
+
+
+def test_a_jail_cannot_take_all_terminals_of_the_host(any_jail: Prisoner) -> None:
+    taken, reason = map(int, any_jail.output("python3", "-c", _TERMINALS).split())
+    assert (0 < taken <= 512, reason) == (True, errno.ENOSPC)
 
 
 def test_a_jail_that_never_stops_printing_does_not_fill_the_hosts_disk(outside: Outside) -> None:

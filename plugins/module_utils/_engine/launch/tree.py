@@ -88,6 +88,7 @@ _DEVICE_LINKS = {
 }
 # In /run, which the host's root makes for every jail, and not in /dev, which some make themselves.
 _SYSLOG = "run/.syslog"
+_TERMINALS = "512"
 _TTY_GROUP = 5
 _EMPTY = (("size", "0"), ("nr_inodes", "1"))
 
@@ -184,7 +185,8 @@ class Tree:
     def device_directory(self, *, logs: bool) -> None:
         """Attach /dev, with nothing in it but links and a terminal multiplexer of its own (devpts newinstance).
 
-        ``logs`` is for a jail with a directory as of syslog().
+        That has an end, as all jails of a host share its terminals (kernel.pty.max). ``logs`` is for a jail with a
+        directory as of syslog().
         """
         self.tmpfs("dev", "755", mounts.ATTR_NOSUID | mounts.ATTR_NOEXEC, size="512k", nr_inodes="128")
         dev = paths.open_beneath(self.root, "dev", os.O_PATH | os.O_DIRECTORY)
@@ -196,6 +198,7 @@ class Tree:
             os.close(dev)
         owner = {"uid": str(self.id_base)} if self.id_base else {}
         terminal = {"newinstance": None, "ptmxmode": "0666", "mode": "0620", "gid": str(self.id_base + _TTY_GROUP)}
+        terminal["max"] = _TERMINALS
         self.filesystem("devpts", "dev/pts", {**terminal, **owner}, mounts.ATTR_NOSUID | mounts.ATTR_NOEXEC)
 
     def make_devices(self, devices: Iterable[Device]) -> None:
