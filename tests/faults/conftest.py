@@ -23,6 +23,15 @@ def before() -> Iterator[list[str]]:
         yield world()
 
 
+@pytest.fixture
+def unwatched() -> list[str]:
+    """The machine with a template and without any jail or supervisor; there has been one."""
+    run(template)
+    with supervised():
+        pass
+    return world()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     if any(mark.name == "skip" for mark in item.iter_markers()):

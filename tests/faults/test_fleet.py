@@ -18,9 +18,9 @@ import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.fleet import workers
 from ansible_collections.hosting.jails.plugins.module_utils._engine.fleet.converge import converge
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client
-from ansible_collections.hosting.jails.tests.faults.tasks import Steps, run, stride, supervised, template, whole_jail
+from ansible_collections.hosting.jails.tests.faults.tasks import Steps, run, stride, supervised, whole_jail
 from ansible_collections.hosting.jails.tests.faults.test_module import CHANGING, changes, is_harmless
-from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+from ansible_collections.hosting.jails.tests.faults.world import settled, strays
 
 MOST_STEPS = 1500
 NAMES = ["flt-web", "flt-db", "flt-idle"]
@@ -151,7 +151,7 @@ def _kill_workers_at(moment: int) -> None:
     workers._work = mortal
 
 
-def test_a_fleet_whose_supervisor_is_killed_goes_on_with_the_next(before_any: list[str]) -> None:
+def test_a_fleet_whose_supervisor_is_killed_goes_on_with_the_next(unwatched: list[str]) -> None:
     for moment in range(1, 80, stride(8)):
         with supervised(kill_at=moment):
             done(made(), moment)
@@ -159,14 +159,7 @@ def test_a_fleet_whose_supervisor_is_killed_goes_on_with_the_next(before_any: li
         assert not done(made(), moment)["changed"], moment
         done(gone(), moment)
         client.dismiss()
-        assert settled(before_any) == [], moment
-
-
-@pytest.fixture
-def before_any() -> list[str]:
-    """The machine with a template, and without a supervisor."""
-    run(template)
-    return world()
+        assert settled(unwatched) == [], moment
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import places, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._engine.fleet.refusal import Refusal
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import connection, protocol, server
-from ansible_collections.hosting.jails.tests.faults.tasks import NAME, run, supervised, task, template, whole_jail
+from ansible_collections.hosting.jails.tests.faults.tasks import NAME, run, supervised, task, whole_jail
 from ansible_collections.hosting.jails.tests.faults.test_fleet import made
 from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
 from ansible_collections.hosting.jails.tests.integration.jails import wait_until
@@ -27,11 +27,8 @@ OTHER = task(name="flt-b", **whole_jail(2))
 
 
 @pytest.fixture
-def before() -> list[str]:
-    run(template)
-    with supervised():
-        pass
-    return world()
+def before(unwatched: list[str]) -> list[str]:
+    return unwatched
 
 
 def impatient() -> None:

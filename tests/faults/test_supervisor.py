@@ -25,10 +25,9 @@ from ansible_collections.hosting.jails.tests.faults.tasks import (
     stride,
     supervised,
     task,
-    template,
     whole_jail,
 )
-from ansible_collections.hosting.jails.tests.faults.world import settled, strays, world
+from ansible_collections.hosting.jails.tests.faults.world import settled, strays
 from ansible_collections.hosting.jails.tests.integration.engine.deaths import die
 from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
@@ -49,11 +48,8 @@ ROLES = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def before() -> list[str]:
-    run(template)
-    with supervised():
-        pass
-    return world()
+def before(unwatched: list[str]) -> list[str]:
+    return unwatched
 
 
 def pid_of(name: str = NAME) -> int:

@@ -151,6 +151,16 @@ def killed_at(moment: int, operation: Callable[[], object]) -> bool:
     return False
 
 
+def kills(operation: Callable[[], object], *, at_least: int, most: int = 200) -> Iterator[int]:
+    """Each moment at which the operation was killed; the caller cleans up in between."""
+    for moment in range(1, most):
+        if not killed_at(moment, operation):
+            assert moment > at_least, "the operation has no steps"
+            return
+        yield moment
+    raise AssertionError("the operation does not end")
+
+
 def _kill_at(moment: int) -> None:
     passed = 0
 

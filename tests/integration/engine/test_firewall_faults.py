@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,8 +22,6 @@ GUARDED: dict[str, Any] = {
     "firewall": {"inbound": {"policy": "drop"}},
     "bandwidth": {"ingress": "20M", "egress": "10M"},
 }
-# A change has fewer; the loop has to end by itself.
-MOST_MOMENTS = 100
 
 
 @pytest.fixture
@@ -32,16 +29,6 @@ def net(private_state: None) -> Network:
     network = Network()
     apply("web1", {**WEB1, **OPEN})
     return network
-
-
-def _kills(operation: Callable[[], object]) -> Iterator[int]:
-    """Each moment at which the operation was killed; the caller cleans up in between."""
-    for moment in range(1, MOST_MOMENTS):
-        if not host.killed_at(moment, operation):
-            assert moment > 6, "the operation has no steps"
-            return
-        yield moment
-    raise AssertionError("the operation does not end")
 
 
 def _world_of(ip: dict[str, Any]) -> list[str]:
@@ -53,7 +40,7 @@ def _world_of(ip: dict[str, Any]) -> list[str]:
 def test_a_killed_change_is_completed_by_the_next_run_whatever_it_is_about(net: Network) -> None:
     whole = _world_of(GUARDED)
     bare = _world_of(OPEN)
-    for moment in _kills(lambda: apply("web1", GUARDED)):
+    for moment in host.kills(lambda: apply("web1", GUARDED), at_least=6):
         apply("web1")
         assert sorted(map(repr, world())) in (bare, whole), moment
         apply("web1", GUARDED)
@@ -64,7 +51,7 @@ def test_a_killed_change_is_completed_by_the_next_run_whatever_it_is_about(net: 
 
 def test_a_killed_change_is_taken_back(net: Network) -> None:
     bare = _world_of(OPEN)
-    for moment in _kills(lambda: apply("web1", GUARDED)):
+    for moment in host.kills(lambda: apply("web1", GUARDED), at_least=6):
         apply("web1", OPEN)
         assert sorted(map(repr, world())) == bare, moment
         assert apply("web1") == [], moment
@@ -73,7 +60,7 @@ def test_a_killed_change_is_taken_back(net: Network) -> None:
 def test_a_killed_clearing_is_completed(net: Network) -> None:
     bare = _world_of(OPEN)
     whole = _world_of(GUARDED)
-    for moment in _kills(lambda: apply("web1", OPEN)):
+    for moment in host.kills(lambda: apply("web1", OPEN), at_least=6):
         apply("web1")
         assert sorted(map(repr, world())) in (bare, whole), moment
         apply("web1", OPEN)
@@ -85,7 +72,7 @@ def test_a_killed_removal_is_completed(net: Network) -> None:
     apply("web1", state="absent")
     before = sorted(map(repr, world()))
     apply("web1", {**WEB1, **GUARDED})
-    for moment in _kills(lambda: apply("web1", state="absent")):
+    for moment in host.kills(lambda: apply("web1", state="absent"), at_least=6):
         apply("web1", state="absent")
         assert sorted(map(repr, world())) == before, moment
         apply("web1", {**WEB1, **GUARDED})

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import network
 from ansible_collections.hosting.jails.tests.integration.engine import network_host as host
@@ -20,23 +18,11 @@ AFTER = host.jail(
     "web1", "10.20.0.12/32", "fd00:20::12/128", routes=[{"to": "10.99.0.0/16", "via": "10.20.0.1"}], mtu=1400
 )
 NONE = host.jail("web1", mode="none")
-# A creation has fewer; the loop has to end by itself.
-MOST_MOMENTS = 200
 
 
 @pytest.fixture
 def private_host(private_state: None) -> None:
     host.enter_private_host()
-
-
-def _kills(operation: Callable[[], object]) -> Iterator[int]:
-    """Each moment at which the operation was killed; the caller cleans up in between."""
-    for moment in range(1, MOST_MOMENTS):
-        if not host.killed_at(moment, operation):
-            assert moment > 2, "the operation has no steps"
-            return
-        yield moment
-    raise AssertionError("the operation does not end")
 
 
 def _whole(document: dict[str, object]) -> bool:
@@ -45,7 +31,7 @@ def _whole(document: dict[str, object]) -> bool:
 
 
 def test_a_killed_creation_is_completed() -> None:
-    for moment in _kills(lambda: network.ensure(BEFORE, 1)):
+    for moment in host.kills(lambda: network.ensure(BEFORE, 1), at_least=2):
         network.ensure(BEFORE, 1)
         assert _whole(BEFORE), moment
         assert host.answers("10.20.0.11"), moment
@@ -54,13 +40,13 @@ def test_a_killed_creation_is_completed() -> None:
 
 def test_a_killed_creation_is_undone() -> None:
     before = host.world()
-    for moment in _kills(lambda: network.ensure(BEFORE, 1)):
+    for moment in host.kills(lambda: network.ensure(BEFORE, 1), at_least=2):
         network.remove("web1", 1)
         assert host.world() == before, moment
 
 
 def test_a_killed_creation_gives_way_to_another_document() -> None:
-    for moment in _kills(lambda: network.ensure(BEFORE, 1)):
+    for moment in host.kills(lambda: network.ensure(BEFORE, 1), at_least=2):
         network.ensure(NONE, 1)
         assert _whole(NONE), moment
         assert not host.has_link("jl1"), moment
@@ -69,7 +55,7 @@ def test_a_killed_creation_gives_way_to_another_document() -> None:
 
 def test_a_killed_change_is_completed() -> None:
     network.ensure(BEFORE, 1)
-    for moment in _kills(lambda: network.change(BEFORE, AFTER, 1)):
+    for moment in host.kills(lambda: network.change(BEFORE, AFTER, 1), at_least=2):
         network.change(BEFORE, AFTER, 1)
         assert _whole(AFTER), moment
         assert host.answers("10.20.0.12") and not host.answers("10.20.0.11", seconds=0.05), moment
@@ -79,7 +65,7 @@ def test_a_killed_change_is_completed() -> None:
 def test_a_killed_change_is_taken_back() -> None:
     network.ensure(BEFORE, 1)
     before = host.world()
-    for moment in _kills(lambda: network.change(BEFORE, AFTER, 1)):
+    for moment in host.kills(lambda: network.change(BEFORE, AFTER, 1), at_least=2):
         network.change(AFTER, BEFORE, 1)
         assert _whole(BEFORE), moment
         assert host.world() == before, moment
@@ -88,7 +74,7 @@ def test_a_killed_change_is_taken_back() -> None:
 def test_a_killed_removal_is_completed() -> None:
     before = host.world()
     network.ensure(BEFORE, 1)
-    for moment in _kills(lambda: network.remove("web1", 1)):
+    for moment in host.kills(lambda: network.remove("web1", 1), at_least=2):
         network.remove("web1", 1)
         assert host.world() == before, moment
         network.ensure(BEFORE, 1)
@@ -97,6 +83,6 @@ def test_a_killed_removal_is_completed() -> None:
 def test_a_killed_removal_is_taken_back() -> None:
     network.ensure(BEFORE, 1)
     before = host.world()
-    for moment in _kills(lambda: network.remove("web1", 1)):
+    for moment in host.kills(lambda: network.remove("web1", 1), at_least=2):
         network.ensure(BEFORE, 1)
         assert host.world() == before, moment
