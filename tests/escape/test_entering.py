@@ -276,6 +276,15 @@ def test_a_shell_in_a_jail_cannot_type_into_the_terminal_of_who_enters(weak: Pri
     assert b"typed-by-the-jail" not in _left_over(shown) + waiting
 
 
+def test_a_log_does_not_command_the_terminal_of_who_reads_it(outside: Outside) -> None:
+    says = r"printf '\033]0;hijacked\007\033[6n\033[31mred\033[0m\n'; sleep 600"
+    with outside.prisoner("painter", command=["sh", "-c", says], ip={"mode": "none"}) as made:
+        jails.wait_until(lambda: "red" in made.log(), what="the log")
+        shown, _unused = _typed_after(jails.jailctl_command("logs", made.name))
+        assert b"?]0;hijacked??[6n\x1b[31mred\x1b[0m" in shown
+        assert "\x1b]0;hijacked" in jails.jailctl("logs", made.name).stdout, "a file gets it as it is"
+
+
 def test_a_command_on_the_host_can_type_into_its_terminal() -> None:
     """So that the two claims above can fail."""
     if Path("/proc/sys/dev/tty/legacy_tiocsti").read_text() == "0\n":

@@ -81,32 +81,42 @@ def _logs(words: list[str]) -> int:
     if len(names) != 1:
         raise UsageError("logs needs the name of one jail")
     path = places.log(select_jails(names)[0])
+    cleaned = _cleaned()
     for name in (f"{path}.2", f"{path}.1"):
-        _print(name, follow=False)
-    _print(path, follow=bool(flags))
+        _print(name, cleaned, follow=False)
+    _print(path, cleaned, follow=bool(flags))
     while flags:
         # It was rotated, or there is none yet.
         time.sleep(_FOLLOW_SECONDS)
-        _print(path, follow=True)
+        _print(path, cleaned, follow=True)
     return 0
 
 
-def _print(path: str, *, follow: bool) -> None:
+def _cleaned() -> Callable[[bytes], bytes]:
+    """What is done to output of a jail that is to be printed: nothing, unless it goes to a terminal."""
+    if not sys.stdout.isatty():
+        return bytes
+    from .harmless import Harmless
+
+    return Harmless().clean
+
+
+def _print(path: str, cleaned: Callable[[bytes], bytes], *, follow: bool) -> None:
     """Print a log, with ``follow`` also what comes, until another one is in its place."""
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         while True:
             # Before we read: what was current then may have grown since, what was not has not.
             current = _is_current(file.fileno(), path)
-            if _copy(file):
+            if _copy(file, cleaned):
                 continue
             if not (follow and current):
                 return
             time.sleep(_FOLLOW_SECONDS)
 
 
-def _copy(file: Any) -> bool:
+def _copy(file: Any, cleaned: Callable[[bytes], bytes]) -> bool:
     data = file.read(_CHUNK)
-    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.write(cleaned(data))
     sys.stdout.buffer.flush()
     return bool(data)
 
