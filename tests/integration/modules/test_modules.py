@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +19,14 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.errors impor
 from ansible_collections.hosting.jails.plugins.module_utils._engine.tasks.parts import wanted_of
 from ansible_collections.hosting.jails.plugins.module_utils._model.errors import DocumentError
 from ansible_collections.hosting.jails.tests.integration import jails
-from ansible_collections.hosting.jails.tests.integration.jails import BUILD, TEMPLATE, converge, jail, jailctl
+from ansible_collections.hosting.jails.tests.integration.jails import (
+    BUILD,
+    TEMPLATE,
+    ansible_environment,
+    converge,
+    jail,
+    jailctl,
+)
 
 pytestmark = pytest.mark.usefixtures("template", "nothing_left")
 
@@ -47,25 +53,25 @@ class Playbooks:
         numbered = [{"name": str(number), "ignore_errors": True, **task} for number, task in enumerate(tasks)]
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": numbered}
         book.write_text(json.dumps([play]))
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "link"),
-            "ANSIBLE_HOME": str(BUILD / "ansible"),
-            "ANSIBLE_LOCAL_TEMP": str(BUILD / "ansible" / "tmp"),
-            "ANSIBLE_REMOTE_TMP": str(BUILD / "ansible" / "tmp"),
-            "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-            "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_CALLBACK_PLUGINS": str(HERE),
-            "ANSIBLE_CALLBACKS_ENABLED": "recorder",
-            "JAILS_TEST_RESULTS": str(results),
-            **self.environment,
-        }
+        environment = ansible_environment(
+            ANSIBLE_REMOTE_TMP=str(BUILD / "ansible" / "tmp"),
+            ANSIBLE_PYTHON_INTERPRETER="/usr/bin/python3",
+            ANSIBLE_LOCALHOST_WARNING="false",
+            ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+            ANSIBLE_PIPELINING="true",
+            ANSIBLE_CALLBACK_PLUGINS=str(HERE),
+            ANSIBLE_CALLBACKS_ENABLED="recorder",
+            JAILS_TEST_RESULTS=str(results),
+        )
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "--diff", str(book)]
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
+            command,
+            env={**environment, **self.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         self.output = done.stdout + done.stderr
         assert results.exists(), self.output
