@@ -118,13 +118,16 @@ def test_check_mode_makes_no_system_call_that_changes_anything(before: list[str]
 
 
 def is_harmless(line: str) -> bool:
-    """The start of the program, reading, its own output and pipes, and questions about programs of the kernel."""
+    """The start of the program, reading, its own output and pipes, and questions: about programs of the kernel, and
+    whether the supervisor is there."""
     if "execve(" in line:
         return sys.executable in line or "python" in line
     if re.search(r"\bopen(at)?\(", line):
         return not re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", line) or "/dev/null" in line
     if re.search(r"\bp?write(64)?\(", line):
         return bool(re.search(r"write\([012]<|<pipe:|<socket:", line))
+    if re.search(r"\bsendto\(", line):
+        return r'"{\"do\": \"ping\"}"' in line
     return bool(re.search(r"\bbpf\(BPF_(PROG_QUERY|PROG_GET_FD_BY_ID|OBJ_GET_INFO_BY_FD),", line))
 
 
