@@ -101,9 +101,9 @@ def read_document(name: str, expected: Mapping[str, Any] | None = None) -> dict[
             return document
         document = normalise(document, jail=name)
     except files.DamagedFile as error:
-        raise DamagedRecord(name, f"{path} is damaged ({error})", remedy=_REMEDY) from error
+        raise DamagedRecord(name, f"damaged: {error}", remedy=_REMEDY) from error
     except DocumentError as error:
-        message, remedy = f"{path} is damaged: {error.message}", "; or ".join(filter(None, (error.remedy, _REMEDY)))
+        message, remedy = f"{path} is damaged: {error.message}", "; ".join(filter(None, (error.remedy, _REMEDY)))
         raise DamagedRecord(name, message, path=error.path, remedy=remedy) from error
     if leaves_choice(document):
         message, remedy = f"{path} leaves an address open", "write one there, or have a task say it, which chooses one"
