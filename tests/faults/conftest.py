@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from _pytest.runner import runtestprotocol
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.tests.faults import machine, roots
 from ansible_collections.hosting.jails.tests.faults.tasks import run, supervised, template
 from ansible_collections.hosting.jails.tests.faults.world import world
@@ -53,19 +54,22 @@ def _reports(item: pytest.Item) -> list[pytest.TestReport]:
         reports = runtestprotocol(item, log=False, nextitem=None)
         return [item.config.hook.pytest_report_to_serializable(config=item.config, report=each) for each in reports]
 
-    data, status = machine.run(on_the_machine)
+    try:
+        data, status = machine.run(on_the_machine)
+    except KernelError as error:
+        return [_failed(item, f"the machine of this test cannot be taken down: {error}")]
     if data is None:
-        return [_died(item, status)]
+        return [_failed(item, f"the machine of this test ended without a report (wait status {status:#x})")]
     restore = item.config.hook.pytest_report_from_serializable
     return [restore(config=item.config, data=each) for each in data]
 
 
-def _died(item: pytest.Item, status: int) -> pytest.TestReport:
+def _failed(item: pytest.Item, why: str) -> pytest.TestReport:
     return pytest.TestReport(
         nodeid=item.nodeid,
         location=item.location,
         keywords={},
         outcome="failed",
-        longrepr=f"the machine of this test ended without a report (wait status {status:#x})",
+        longrepr=why,
         when="call",
     )

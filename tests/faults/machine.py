@@ -27,6 +27,7 @@ from typing import Any
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, mounts, namespaces, trees
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
 
 BUILD = Path(__file__).resolve().parents[2] / ".build"
@@ -48,27 +49,30 @@ def run(function: Callable[[], Any]) -> tuple[Any, int]:
         try:
             return in_child(lambda: _enter(function, engine, scratch, group))
         finally:
-            _take_down(group, scratch)
+            _take_down(group, scratch, patience=30.0)
 
 
-def _take_down(group: Cgroup, scratch: str) -> None:
+def _take_down(group: Cgroup, scratch: str, *, patience: float) -> None:
     group.kill()
-    group.wait_empty(5.0)
-    group.remove()
+    group.wait_empty(patience)
+    group.remove(timeout=patience)
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(scratch)
 
 
 def _sweep() -> None:
-    """Take down what machines have left whose run was killed: nobody holds their directory."""
+    """Take down what machines have left whose run was killed: nobody holds their directory.
+
+    What cannot be killed yet is left to the next that sweeps.
+    """
     hierarchies = find_hierarchies()
     for name in {path.name for root in hierarchies.roots for path in Path(root).glob(f"{_PREFIX}*")}:
         scratch = f"{tempfile.gettempdir()}/{name}"
-        with contextlib.suppress(FileNotFoundError, BlockingIOError), contextlib.ExitStack() as stack:
+        with contextlib.suppress(FileNotFoundError, BlockingIOError, KernelError), contextlib.ExitStack() as stack:
             if os.path.isdir(scratch):
                 held = stack.enter_context(files.closing(os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)))
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _take_down(Cgroup(hierarchies, name), scratch)
+            _take_down(Cgroup(hierarchies, name), scratch, patience=0.2)
 
 
 def in_child(function: Callable[[], Any]) -> tuple[Any, int]:

@@ -25,7 +25,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._kernel import libc,
 from ansible_collections.hosting.jails.plugins.module_utils._model.planner import Wanted
 from ansible_collections.hosting.jails.tests.faults import roots
 from ansible_collections.hosting.jails.tests.faults.expected import EXPECTED
-from ansible_collections.hosting.jails.tests.faults.world import settled
+from ansible_collections.hosting.jails.tests.faults.world import settled, strays
 from ansible_collections.hosting.jails.tests.integration.jails import wait_until
 
 NAME = "flt-a"
@@ -125,6 +125,13 @@ def run(function: Callable[[], Any], *, kill_at: int = 0, prepare: Callable[[], 
     outcome, trace = pickle.loads(answer)
     assert not trace, trace
     return outcome
+
+
+def cut_short(function: Callable[[], Any], moment: int) -> None:
+    """Kill a work before that step; one that has come to its end sooner, as it had less to wait for, is done."""
+    outcome = run(function, kill_at=moment)
+    assert not outcome.failure, (moment, outcome.failure)
+    assert strays() == [], moment
 
 
 def _answer(function: Callable[[], Any], kill_at: int, prepare: Callable[[], None] | None) -> tuple[Outcome, str]:
