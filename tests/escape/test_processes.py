@@ -11,6 +11,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from ansible_collections.hosting.jails.tests.integration import jails
 
 from . import prisoners
@@ -131,6 +132,16 @@ def test_what_daemonises_in_a_jail_does_not_outlive_it(outside: Outside) -> None
         daemon.script("setsid sleep 597 >/dev/null 2>&1 &")
         daemon.converge(state="stopped")
         assert not jails.processes_of(daemon.name)
+
+
+@pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="the host has no FUSE")
+def test_who_waits_for_a_file_system_of_his_own_for_ever_does_not_outlive_his_jail(outside: Outside) -> None:
+    caps = {"profile": "vps", "devices": [{"path": "/dev/fuse"}]}
+    command = ["python3", "/probe/self_server.py"]
+    with outside.prisoner("self", caps=caps, command=command, stop={"timeout": 1}, ip={"mode": "none"}) as waiting:
+        jails.wait_until(lambda: "held" in waiting.log(), what="the file")
+        waiting.converge(state="stopped")
+        assert waiting.state == "stopped"
 
 
 def test_a_command_entered_into_a_jail_does_not_outlive_it(outside: Outside) -> None:
