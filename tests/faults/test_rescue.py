@@ -237,7 +237,9 @@ def test_a_fleet_writes_a_damaged_document_anew_and_purges_nothing_that_it_canno
     rows = [{"name": name, **options} for name, options in BOTH.items()]
     done(fleet(*rows))
     good = DOCUMENT.read_bytes()
-    for kind, damage in list(kinds(DOCUMENT).items())[:: stride(4)]:
+    # What says nothing is a document.
+    damages = {kind: damage for kind, damage in kinds(DOCUMENT).items() if kind != "an empty object"}
+    for kind, damage in list(damages.items())[:: stride(4)]:
         damage_of(DOCUMENT, damage)
         init = store.read_state(NAME)
         kept = done(fleet({"name": OTHER, **whole_jail(2)}, purge="absent")).result
