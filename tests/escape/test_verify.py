@@ -94,7 +94,7 @@ def test_a_jail_of_each_profile_and_network_keeps_to_its_document(outside: Outsi
         assert status == 0
         assert findings.keys() == ATTACKS.keys()
         assert {name for name, row in findings.items() if row["verdict"] == "skipped"} <= _SKIPPED
-        assert _on_the_host() == before
+        jails.wait_until(lambda: _on_the_host() == before, what="the host as it was")
         assert jail.script("ls -A / /dev/shm") == inside
         if profile != "vps":  # whose own processes come and go
             jails.wait_until(lambda: jails.processes_of(jail.name) == processes, what="its processes to be its own")
