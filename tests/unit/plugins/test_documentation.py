@@ -16,7 +16,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._model.documentation
 MODULES = Path(__file__).resolve().parents[3] / "plugins" / "modules"
 MODULE_OF_PART = {"jail": "jail", "rootfs": "jail_rootfs", "ip": "jail_ip", "caps": "jail_caps"}
 # Options that say what a task does, and are in no document.
-OF_THE_TASK = {"jail", "template", "state", "apply", "keep_previous", "generation", "verify"}
+OF_THE_TASK = {"jail", "template", "state", "apply", "keep_previous", "generation", "keep_newer", "verify"}
 COMPARED = ("type", "elements", "choices", "required", "default")
 
 
