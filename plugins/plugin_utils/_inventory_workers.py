@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 Job = Callable[[], Any]
 
-LARGEST_ANSWER = 16 << 20
+LARGEST_ANSWER = 8 << 20
 
 # Beyond what a worker is born with. Looked at from outside: a process that is refused memory can hang as well as fail.
-_WORKER_MEMORY = 256 << 20
+_WORKER_MEMORY = 96 << 20
 _LOOK = 0.2
 _CHUNK = 1 << 16
 
