@@ -103,9 +103,14 @@ def _refuse_lost(name: str) -> None:
 
 
 def _is_entry(entry: object) -> bool:
-    if not isinstance(entry, dict) or not all(type(value) is int for value in entry.values()):
+    if not isinstance(entry, dict) or not all(map(_is_integer, entry.values())):
         return False
     return bool(FIRST_INDEX <= entry.get("index", 0) <= LAST_INDEX)
+
+
+def _is_integer(value: object) -> bool:
+    """In JSON true is no number, as it is in Python."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _reserved(*, users: bool) -> list[tuple[int, int]]:

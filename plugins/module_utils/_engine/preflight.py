@@ -35,7 +35,7 @@ def refuse_start_by_nobody(jail: str = "") -> None:
     try:
         connection.refuse_hung()
     except connection.Hung as error:
-        raise error.of(jail) from error
+        raise error.of(jail) from None
 
 
 def refuse_action(action: Action, facts: HostFacts = NOTHING_KNOWN) -> None:

@@ -42,7 +42,7 @@ def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
             protocol.send(connection, {"do": protocol.START, "jail": name, "restarts": restarts})
             answer = protocol.raise_failure(name, await_answer(connection))
     except Hung as error:
-        raise _given_up(name, error) from error
+        raise _given_up(name, error) from None
     make_ready(name, document, int(answer["pid"]))
 
 
