@@ -33,6 +33,7 @@ def on_own_ground(measure: Callable[[str], None]) -> int:
     scratch = tempfile.mkdtemp(prefix=PREFIX, dir="/var/tmp")
     # runc looks for a container's root with the ids of the container.
     os.chmod(scratch, 0o711)
+    missing = [directory for directory in _OWN if not os.path.exists(directory)]
     child = os.fork()
     if child == 0:
         code = 1
@@ -49,6 +50,8 @@ def on_own_ground(measure: Callable[[str], None]) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        for directory in filter(os.path.exists, missing):
+            os.rmdir(directory)
 
 
 def _settle(scratch: str) -> None:
