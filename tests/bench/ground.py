@@ -11,6 +11,7 @@ scratch directory. The engine's files lie on the host's disk as always, and not 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ansible_collections.hosting.jails.plugins.module_utils._engine import places, status
+from ansible_collections.hosting.jails.plugins.module_utils._engine import places, status, traces
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import protocol
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import mounts, namespaces
 
@@ -33,7 +34,7 @@ def on_own_ground(measure: Callable[[str], None]) -> int:
     scratch = tempfile.mkdtemp(prefix=PREFIX, dir="/var/tmp")
     # runc looks for a container's root with the ids of the container.
     os.chmod(scratch, 0o711)
-    missing = [directory for directory in _OWN if not os.path.exists(directory)]
+    was_unused = not traces.plan()
     child = os.fork()
     if child == 0:
         code = 1
@@ -50,8 +51,17 @@ def on_own_ground(measure: Callable[[str], None]) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        for directory in filter(os.path.exists, missing):
-            os.rmdir(directory)
+        if was_unused:
+            _clear()
+
+
+def _clear() -> None:
+    """Leave a host that had no jails without what comes with the first of them."""
+    for step in traces.plan():
+        step.carry_out()
+    # crun and runc have made it in hierarchies that the engine leaves alone.
+    for directory in glob.glob("/sys/fs/cgroup/*/jails"):
+        os.rmdir(directory)
 
 
 def _settle(scratch: str) -> None:
