@@ -147,6 +147,11 @@ def is_alive(pid: int, started: int) -> bool:
     return bool(fields) and fields[0] not in ("Z", "X") and int(fields[19]) == started
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped a process, which waits for SIGCONT."""
+    return _stat_fields(pid)[:1] == ["T"]
+
+
 def _stat_fields(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the state on: the name before them may hold spaces and parentheses."""
     try:

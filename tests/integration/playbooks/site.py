@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -13,12 +14,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
 from ansible_collections.hosting.jails.tests.faults import roots
-from ansible_collections.hosting.jails.tests.integration.jails import BUILD, ansible_environment
+from ansible_collections.hosting.jails.tests.integration.jails import BUILD, Jail, ansible_environment, nothing_left
 
 PREFIX = "rol-"
 TEMPLATE = f"{PREFIX}app"
@@ -41,6 +44,23 @@ class Run:
         """Number of tasks that changed a host, of a run that has succeeded."""
         assert self.status == 0, self.output
         return self.recap[host]["changed"]
+
+
+@contextlib.contextmanager
+def standing(directory: Path, states: Mapping[str, str]) -> Iterator[Site]:
+    """A site of which these jails, by their names, stand on its template in their states; nothing of it is left."""
+    site = Site(directory)
+    site.release(GOOD)
+    with nothing_left(PREFIX):
+        try:
+            templates.ensure(TEMPLATE, site.variables["jails_templates"][0]["source"])
+            for name, state in states.items():
+                Jail(name).converge(state=state, **site.variables["jails_defaults"])
+            yield site
+        finally:
+            for name in states:
+                Jail(name).remove()
+            templates.remove(TEMPLATE)
 
 
 @dataclass

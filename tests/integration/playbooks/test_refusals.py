@@ -10,9 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
-from ansible_collections.hosting.jails.tests.integration import jails
 from ansible_collections.hosting.jails.tests.integration.jails import Jail
-from ansible_collections.hosting.jails.tests.integration.playbooks.site import DEAD, GOOD, PREFIX, TEMPLATE, Site
+from ansible_collections.hosting.jails.tests.integration.playbooks.site import (
+    DEAD,
+    GOOD,
+    PREFIX,
+    TEMPLATE,
+    Site,
+    standing,
+)
 
 ALONE = Jail(f"{PREFIX}alone")
 
@@ -20,17 +26,9 @@ ALONE = Jail(f"{PREFIX}alone")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A running jail without an address, on a template that has something newer."""
-    site = Site(tmp_path_factory.mktemp("refusals"))
-    site.release(GOOD)
-    with jails.nothing_left(PREFIX):
-        try:
-            templates.ensure(TEMPLATE, site.variables["jails_templates"][0]["source"])
-            ALONE.converge(state="started", **site.variables["jails_defaults"])
-            site.release(f"{GOOD}# 2\n")
-            yield site
-        finally:
-            ALONE.remove()
-            templates.remove(TEMPLATE)
+    with standing(tmp_path_factory.mktemp("refusals"), {ALONE.name: "started"}) as site:
+        site.release(f"{GOOD}# 2\n")
+        yield site
 
 
 def test_a_name_that_no_host_has_is_refused_with_those_that_there_are(site: Site) -> None:

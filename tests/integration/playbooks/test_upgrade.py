@@ -10,9 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import previous, roots, templates
-from ansible_collections.hosting.jails.tests.integration import jails
 from ansible_collections.hosting.jails.tests.integration.jails import Jail
-from ansible_collections.hosting.jails.tests.integration.playbooks.site import GOOD, PREFIX, TEMPLATE, Run, Site
+from ansible_collections.hosting.jails.tests.integration.playbooks.site import (
+    GOOD,
+    PREFIX,
+    TEMPLATE,
+    Run,
+    Site,
+    standing,
+)
 
 ALL = [Jail(f"{PREFIX}up{number}") for number in (1, 2, 3)]
 ONE, TWO, OFF = ALL
@@ -20,19 +26,9 @@ ONE, TWO, OFF = ALL
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("upgrade"))
-    site.release(GOOD)
-    with jails.nothing_left(PREFIX):
-        try:
-            templates.ensure(TEMPLATE, site.variables["jails_templates"][0]["source"])
-            for jail in ALL:
-                state = "stopped" if jail is OFF else "started"
-                jail.converge(state=state, **site.variables["jails_defaults"])
-            yield site
-        finally:
-            for jail in ALL:
-                jail.remove()
-            templates.remove(TEMPLATE)
+    states = {jail.name: "stopped" if jail is OFF else "started" for jail in ALL}
+    with standing(tmp_path_factory.mktemp("upgrade"), states) as site:
+        yield site
 
 
 def upgrade(site: Site, *arguments: str, **extra: object) -> Run:

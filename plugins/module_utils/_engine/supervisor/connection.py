@@ -16,7 +16,7 @@ import struct
 import time
 from typing import Any
 
-from ..._kernel.files import read_text
+from ..._kernel import processes
 from .. import places
 from ..errors import EngineError
 from . import protocol
@@ -106,11 +106,6 @@ def _hung(pid: int) -> Hung:
     name = f"the supervisor (pid {pid})" if pid else "the supervisor"
     victim = str(pid) if pid else f"PID, which tells ss -lxp src {places.SUPERVISOR_SOCKET}"
     remedy = f"end it with kill -KILL {victim}: jails run on, and the next task starts another"
-    if pid and _is_stopped(pid):
+    if pid and processes.is_stopped(pid):
         remedy = f"a signal has stopped it: go on with kill -CONT {pid}, or {remedy}"
     return Hung("", f"{name} has not answered for {SILENCE_SECONDS:.0f} seconds", remedy=remedy)
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether a signal has stopped it (proc(5), state T)."""
-    return (read_text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()[:1] == ["T"]

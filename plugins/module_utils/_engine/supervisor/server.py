@@ -19,9 +19,8 @@ from typing import Any
 from ..._kernel import files, processes
 from ..._kernel.errors import KernelError
 from ..._kernel.nfnetlink import TableNews
-from ..._model.errors import DocumentError
 from .. import places, start, status, store
-from ..errors import EngineError
+from ..errors import EXPECTED, EngineError
 from ..firewall_state import TABLE
 from ..launch.launcher import DEADLINE_SECONDS
 from ..start import Starting
@@ -179,7 +178,7 @@ class Server:
             if name in self._starts:
                 raise EngineError(name, "is being started already")
             starting = start.begin(name, restarts=restarts)
-        except (DocumentError, EngineError, KernelError, OSError) as error:
+        except EXPECTED as error:
             self._say(connection, {"jail": name, **protocol.failure(error)})
             return
         self._starts[name] = (starting, connection)
