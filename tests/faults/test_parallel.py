@@ -11,7 +11,10 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hosting.jails.plugins.module_utils._engine import status
+import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine import allocations as ids
+from ansible_collections.hosting.jails.plugins.module_utils._engine import places, status, store
+from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import directories, manifests
 from ansible_collections.hosting.jails.tests.faults.tasks import NAME, Outcome, run, task, template, whole_jail
 from ansible_collections.hosting.jails.tests.faults.world import allocations, settled, strays, world
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
@@ -123,4 +126,48 @@ def test_the_first_jails_of_a_host_start_at_once_without_a_supervisor() -> None:
     assert failures(outcomes) == []
     assert strays() == []
     assert failures(at_once([task("absent", name=f"flt-{number}") for number in numbers])) == []
+    assert settled(before) == []
+
+
+def _claim() -> None:
+    ids.claim(NAME)
+    os.makedirs(directories.root(NAME))
+
+
+def _forget() -> None:
+    os.rmdir(directories.root(NAME))
+    os.unlink(places.ALLOCATIONS)
+
+
+def _write_manifest() -> None:
+    manifests.write(MANIFEST, manifests.RootManifest(NAME, {}, 0, ""))
+
+
+MANIFEST = f"{places.STATE}/rootfs.json"
+# What is written, how it is read by whoever takes no lock, and how it goes.
+FIRSTS = {
+    "ids": (_claim, lambda: ids.find(NAME), _forget),
+    "a document": (
+        lambda: store.write_document(NAME, {"name": NAME}),
+        lambda: store.read_document(NAME),
+        lambda: os.unlink(places.document(NAME)),
+    ),
+    "a manifest": (_write_manifest, lambda: manifests.read_root(MANIFEST), lambda: os.unlink(MANIFEST)),
+}
+
+
+@pytest.mark.parametrize("first", FIRSTS.values(), ids=FIRSTS)
+def test_who_reads_what_is_written_for_the_first_time_finds_nothing_or_all(
+    first: tuple[Callable[[], Any], ...], before: list[str]
+) -> None:
+    """The file that is not there and then is there is not damaged."""
+    write, read, undo = first
+
+    def read_until_there() -> None:
+        while read() is None:
+            pass
+
+    for _unused in range(30):
+        assert failures(at_once([read_until_there] * 4 + [write])) == []
+        undo()
     assert settled(before) == []

@@ -81,25 +81,31 @@ def release(name: str) -> None:
 
 
 def _read(name: str) -> dict[str, dict[str, int]]:
+    allocations = _read_file(name)
+    if allocations is not None:
+        return allocations
+    # Ids are written before the root that has them is made: what is found first, and has none in a file read later,
+    # has lost them.
+    owner = next((entry for entry in directories.entries(directories.ROOTS) if entry[0] != "."), "")
+    allocations = _read_file(name)
+    if allocations is None and owner:
+        # To begin anew would give them to the next jail.
+        message = f"{places.ALLOCATIONS} is gone, and jail {owner} has a root file system with the ids that it says"
+        raise DamagedRecord(name, message, remedy=_REMEDY)
+    return allocations or {}
+
+
+def _read_file(name: str) -> dict[str, dict[str, int]] | None:
     try:
         allocations = files.read_json(places.ALLOCATIONS)
     except files.DamagedFile as error:
         raise DamagedRecord(name, str(error), remedy=_REMEDY) from error
-    if allocations is None and not os.path.lexists(places.ALLOCATIONS):
-        _refuse_lost(name)
-        return {}
+    if allocations is None:
+        return None
     if not isinstance(allocations, dict) or not all(_is_entry(entry) for entry in allocations.values()):
         # What cannot be read may be taken: to start with none would give a jail the ids of another.
         raise DamagedRecord(name, f"{places.ALLOCATIONS} does not hold allocations", remedy=_REMEDY)
     return allocations
-
-
-def _refuse_lost(name: str) -> None:
-    """Who has a root file system has ids. To begin anew would give them to the next jail."""
-    owner = next((entry for entry in directories.entries(directories.ROOTS) if entry[0] != "."), "")
-    if owner:
-        message = f"{places.ALLOCATIONS} is gone, and jail {owner} has a root file system with the ids that it says"
-        raise DamagedRecord(name, message, remedy=_REMEDY)
 
 
 def _is_entry(entry: object) -> bool:

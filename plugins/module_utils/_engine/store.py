@@ -95,9 +95,9 @@ def read_document(name: str, expected: Mapping[str, Any] | None = None) -> dict[
     path = places.document(name)
     try:
         document: dict[str, Any] | None = files.read_json(path)
-        if document is None and not os.path.lexists(path):
+        if document is None:
             return None
-        if document is not None and document == expected and not leaves_choice(document):
+        if document == expected and not leaves_choice(document):
             return document
         document = normalise(document, jail=name)
     except files.DamagedFile as error:

@@ -117,16 +117,23 @@ def _read_all(fd: int) -> bytes:
 
 
 def read_json(path: str) -> Any:
-    """Parsed content of a JSON file, None where there is none; DamagedFile where it cannot be read or parsed."""
+    """Parsed content of a JSON file, None where there is none; DamagedFile where it cannot be read or parsed.
+
+    One that says null is damaged, and so is a link to nowhere: whoever gets None need not look again, when another may
+    have written it.
+    """
     try:
         text = read_text(path)
-        return None if text is None else json.loads(text)
+        value = None if text is None else json.loads(text)
     except KernelError as error:
         if error.errno not in _NO_FILE:
             raise
         raise DamagedFile(error.operation, path, error.errno) from error
     except (ValueError, RecursionError) as error:
         raise DamagedFile("read", path, errno.EINVAL) from error
+    if value is None and (text is not None or os.path.islink(path)):
+        raise DamagedFile("read", path, errno.ENOENT if text is None else errno.ENODATA)
+    return value
 
 
 def write_json(path: str, value: Any, *, sync: bool = True) -> None:

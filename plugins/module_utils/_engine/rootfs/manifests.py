@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
@@ -81,7 +80,7 @@ def reading(jail: str, *, sure: bool) -> contextlib.AbstractContextManager[None]
 def _read(kind: type[_Manifest], path: str) -> _Manifest | None:
     """_Damage where it is something else."""
     raw = files.read_json(path)
-    if raw is None and not os.path.lexists(path):
+    if raw is None:
         return None
     if not isinstance(raw, dict) or isinstance(raw.get("format"), bool):
         raise _Damage(f"{path} holds no manifest")
