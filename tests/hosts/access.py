@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from ansible_collections.hosting.jails.tests.hosts import connect, places
+from ansible_collections.hosting.jails.tests.hosts import connect, keys, places
 from ansible_collections.hosting.jails.tests.hosts.host import Host
 
 GROUP = "jail_hosts"
@@ -22,8 +22,7 @@ def ensure_key(prefix: str) -> str:
     """The public key of whoever manages a set."""
     key = _key(prefix)
     if not key.exists():
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{prefix} hosts", "-f", str(key)]
-        subprocess.run(command, check=True)
+        keys.make(key, f"{prefix} hosts")
     return key.with_suffix(".pub").read_text(encoding="utf-8")
 
 

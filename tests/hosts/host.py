@@ -20,7 +20,7 @@ from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, pidfd, processes, trees
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup
-from ansible_collections.hosting.jails.tests.hosts import archives, control_groups, image, places, segment
+from ansible_collections.hosting.jails.tests.hosts import archives, control_groups, image, keys, places, segment
 
 # SIGRTMIN+4, of the numbers that glibc leaves to programs: systemd(1), SIGNALS.
 POWER_OFF = 34 + 4
@@ -91,8 +91,7 @@ class Host:
         (upper / "etc/resolv.conf").write_text("", encoding="utf-8")
         for home in ("root", f"home/{image.USER}"):
             _write_authorized(upper / home / ".ssh", authorized)
-        key = upper / "etc/ssh/ssh_host_ed25519_key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(key)], check=True)
+        keys.make(upper / "etc/ssh/ssh_host_ed25519_key", self.name)
         for name in ("console", "created"):
             (self.directory / name).touch()
 

@@ -42,7 +42,8 @@ def up(count: int, *, prefix: str) -> list[Host]:
     archives.ensure()
     places.directory(prefix).mkdir(parents=True, exist_ok=True)
     places.runtime(prefix).mkdir(parents=True, exist_ok=True)
-    with files.Lock(str(places.RUNTIME / f"{prefix}.lock"), timeout=BOOT_SECONDS * 2):
+    with _lock(prefix) as lock:
+        os.set_inheritable(lock.fd, True)
         segment.create(prefix)
         public = access.ensure_key(prefix)
         for number in range(1, count + 1):
@@ -60,19 +61,26 @@ def up(count: int, *, prefix: str) -> list[Host]:
 def down(prefix: str) -> None:
     """Remove a set, whatever is left of it."""
     places.check_prefix(prefix)
-    access.hang_up(prefix)
-    group = control_groups.group(places.control_group(prefix))
-    group.kill()
-    group.wait_empty(10)
-    group.remove()
-    segment.remove(prefix)
-    for directory in (places.directory(prefix), places.runtime(prefix)):
-        trees.remove_tree(str(directory))
-    files.remove_file(str(places.RUNTIME / f"{prefix}.lock"))
+    places.RUNTIME.mkdir(parents=True, exist_ok=True)
+    with _lock(prefix) as lock:
+        access.hang_up(prefix)
+        group = control_groups.group(places.control_group(prefix))
+        group.kill()
+        group.wait_empty(10)
+        group.remove()
+        segment.remove(prefix)
+        for directory in (places.directory(prefix), places.runtime(prefix)):
+            trees.remove_tree(str(directory))
+        lock.remove()
     for parent in (places.SETS, places.RUNTIME):
         # The next set makes them again.
         with contextlib.suppress(OSError):
             parent.rmdir()
+
+
+def _lock(prefix: str) -> files.Lock:
+    """Held by whoever makes or removes a set, and by what it has started for that: it may have been killed since."""
+    return files.Lock(str(places.RUNTIME / f"{prefix}.lock"), timeout=BOOT_SECONDS * 2)
 
 
 @contextlib.contextmanager
