@@ -24,7 +24,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from ansible_collections.hosting.jails.tests.hosts import sets
 from ansible_collections.hosting.jails.tests.hosts.host import Host
-from ansible_collections.hosting.jails.tests.integration import jails
+from ansible_collections.hosting.jails.tests.integration import jails, runs
 
 STATE_DIRECTORIES = ("/etc/jails", "/run/jails", "/var/lib/jails", "/var/log/jails")
 
@@ -50,6 +50,16 @@ THOROUGH = (
     "playbooks/test_service.py",
     "playbooks/test_upgrade.py",
 )
+
+
+def pytest_sessionstart() -> None:
+    if os.geteuid() == 0:
+        runs.begin()
+
+
+def pytest_sessionfinish() -> None:
+    if os.geteuid() == 0:
+        runs.end()
 
 
 @pytest.hookimpl(tryfirst=True)
