@@ -25,9 +25,10 @@ PREFIXES = ("con-", "eng-", "fleet-", "inv-", "rol-")
 
 def begin() -> None:
     """Remove what killed runs have left, unless another is under way, and note what there is now."""
-    records = {path: files.read_json(str(path)) for path in sorted(RECORDS.glob("*.json"))}
-    if not any(record and processes.is_alive(record["pid"], record["started"]) for record in records.values()):
-        for path, record in records.items():
+    read = ((path, files.read_json(str(path))) for path in sorted(RECORDS.glob("*.json")))
+    records = [(path, record) for path, record in read if record]
+    if not any(processes.is_alive(record["pid"], record["started"]) for _unused, record in records):
+        for path, record in records:
             _remove_all_but(record["before"])
             path.unlink()
     RECORDS.mkdir(mode=0o700, exist_ok=True)
