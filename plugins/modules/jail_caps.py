@@ -150,10 +150,10 @@ options:
     description:
       - The ids of the host that the jail's users have. V(true) takes 65536 that no other jail and no user of the host
         has.
-      - 'A mapping fixes them, as in V({base: 1048576, size: 131072}). C(base) is the host''s id of the jail''s root,
+      - 'A mapping fixes them, as in V({base: 655360000, size: 131072}). C(base) is the host''s id of the jail''s root,
         C(size) how many ids there are, 65536 by default; both are multiples of 65536. Ids of another jail, of a user in
-        C(/etc/passwd), and of C(/etc/subuid) are refused. A jail that makes containers of its own has use for more than
-        65536.'
+        C(/etc/passwd), and of C(/etc/subuid) are refused. Choose high ones, as the host itself gives out ids from 524288
+        on. A jail that makes containers of its own has use for more than 65536.'
       - The ids are chosen when the jail is defined, because its files belong to them. To say V(true) later, or nothing,
         leaves them as they are.
       - V(false) is no user namespace at all, as jails were before there were any, for volumes whose files belong to
@@ -265,7 +265,7 @@ EXAMPLES = r"""
   hosting.jails.jail_caps:
     jail: vps2
     profile: vps
-    user_namespace: { base: 1048576, size: 131072 }
+    user_namespace: { base: 655360000, size: 131072 }
 
 - name: The users of the host, for a volume that has their files
   hosting.jails.jail_caps:

@@ -326,7 +326,7 @@ EXAMPLES = r"""
 
 - name: A jail on a bridge of the host, with a router there
   hosting.jails.jail_ip:
-    jail: web1
+    jail: lan1
     mode: vnet
     bridge: br0
     addresses: [192.0.2.10/24]
