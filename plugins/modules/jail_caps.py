@@ -152,8 +152,8 @@ options:
         has.
       - 'A mapping fixes them, as in V({base: 655360000, size: 131072}). C(base) is the host''s id of the jail''s root,
         C(size) how many ids there are, 65536 by default; both are multiples of 65536. Ids of another jail, of a user in
-        C(/etc/passwd), and of C(/etc/subuid) are refused. Choose high ones, as the host itself gives out ids from 524288
-        on. A jail that makes containers of its own has use for more than 65536.'
+        C(/etc/passwd), and of C(/etc/subuid) are refused. Choose high ones, as the host itself gives out ids from
+        524288 on. A jail that makes containers of its own has use for more than 65536.'
       - The ids are chosen when the jail is defined, because its files belong to them. To say V(true) later, or nothing,
         leaves them as they are.
       - V(false) is no user namespace at all, as jails were before there were any, for volumes whose files belong to
