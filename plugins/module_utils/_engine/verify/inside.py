@@ -233,7 +233,11 @@ def _is_heard(reader: int, child: int) -> bool:
     """Whether there is something to read, or a child has ended, before our patience does, or somebody stops it."""
     end = time.monotonic() + _SECONDS
     while not select.select([reader], [], [], _TICK)[0]:
-        stopped = os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+        try:
+            stopped = os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            # It has ended since we looked, and is no child that could stop any more: what it has said is there by now.
+            return bool(select.select([reader], [], [], 0)[0])
         if stopped or time.monotonic() > end:
             return False
     return True
