@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from ansible_collections.hosting.jails.tests.integration.jails import Jail
 PROBE = Path(__file__).parent / "probe"
 PLUGINS = Path(__file__).parents[2] / "plugins"
 PREFIX = "esc-"
+_DIRECTORIES = "jails-escape-"
 TEMPLATE = f"{PREFIX}debian"
 ADDRESSES = {"app": "10.21.0.11", "system": "10.21.0.12", "weak": "10.21.0.13", "other": "10.21.0.14"}
 # Nobody's: neither a jail's nor the host's.
@@ -86,15 +88,19 @@ class Outside:
     """What of ours is outside of the jails: volumes, a file of the host's, and what a neighbouring jail has."""
 
     def __init__(self) -> None:
-        self.token = f"escape-{os.urandom(4).hex()}"
         # Only root gets into it: the volumes of jails without a user namespace have to be out of others' reach.
-        self.directory = Path(tempfile.mkdtemp(prefix="jails-escape-"))
+        self.directory = Path(tempfile.mkdtemp(prefix=_DIRECTORIES))
+        self.token = _token_of(self.directory)
         self.volume, self.read_only = self.directory / "volume", self.directory / "read-only"
-        self.host_file = Path("/") / f".{self.token}"
+        self.host_file = _host_file(self.token)
         self.strangers: list[dict[str, Any]] = []
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Outside:
+        held = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        self._stack.callback(os.close, held)
+        _sweep()
         self._stack.callback(shutil.rmtree, self.directory)
         for path in (self.volume, self.read_only):
             path.mkdir()
@@ -151,6 +157,25 @@ class Outside:
             yield prisoner
         finally:
             prisoner.remove()
+
+
+def _token_of(directory: Path) -> str:
+    return f"escape-{directory.name[len(_DIRECTORIES) :]}"
+
+
+def _host_file(token: str) -> Path:
+    return Path("/") / f".{token}"
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed have left: nobody holds their directories."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_DIRECTORIES}*"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), contextlib.ExitStack() as stack:
+            held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, held)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _host_file(_token_of(directory)).unlink(missing_ok=True)
+            shutil.rmtree(directory)
 
 
 def pid_on_host(marker: str) -> int:

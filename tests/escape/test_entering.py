@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ from .prisoners import PROBE, Outside, Prisoner, base_of
 
 CARELESS = Path(__file__).parent / "careless.py"
 _ENTRIES = 20
+# A watcher on a busy machine may be looking elsewhere, or nowhere, while somebody enters.
+_ATTEMPTS = 10
 
 
 @contextmanager
@@ -44,12 +47,17 @@ def _watching(jail: Prisoner) -> Iterator[dict]:
 
 def test_a_watcher_in_a_jail_gets_nothing_of_who_enters_it(any_jail: Prisoner) -> None:
     """Neither program nor memory nor descriptors nor root directory, whatever is run by whomever."""
-    with _watching(any_jail) as findings:
-        for number in range(_ENTRIES):
-            options = [["--user", "nobody"], ["--tty"], ["--workdir", "/tmp"], []][number % 4]
-            assert any_jail.run("true", options=options).returncode == 0
-    assert findings["seen"] >= _ENTRIES / 2
-    assert findings["grabbed"] == []
+    seen = 0
+    for _unused in range(_ATTEMPTS):
+        with _watching(any_jail) as findings:
+            for number in range(_ENTRIES):
+                options = [["--user", "nobody"], ["--tty"], ["--workdir", "/tmp"], []][number % 4]
+                assert any_jail.run("true", options=options).returncode == 0
+        assert findings["grabbed"] == []
+        seen += findings["seen"]
+        if seen >= _ENTRIES / 2:
+            return
+    raise AssertionError(f"of {_ATTEMPTS * _ENTRIES} that entered it has seen {seen}")
 
 
 def test_a_watcher_in_a_jail_gets_nothing_of_who_attacks_it(system: Prisoner) -> None:
@@ -85,9 +93,14 @@ def test_who_stops_whoever_enters_keeps_nobody_waiting_who_verifies_or_stops_the
 
 def test_a_watcher_in_a_jail_gets_everything_of_a_careless_one(system: Prisoner) -> None:
     """So that the claim above can fail."""
-    with _watching(system) as findings:
-        subprocess.run([sys.executable, str(CARELESS), str(system.pid)], check=True)
-    assert {"exe", "mem", "environ", "root", "fd", "fd /", "ptrace"} <= set(findings["grabbed"])
+    missing = {"exe", "mem", "environ", "root", "fd", "fd /", "ptrace"}
+    for _unused in range(_ATTEMPTS):
+        with _watching(system) as findings:
+            subprocess.run([sys.executable, str(CARELESS), str(system.pid)], check=True)
+        missing -= set(findings["grabbed"])
+        if not missing:
+            return
+    raise AssertionError(f"it has not got {sorted(missing)}")
 
 
 def _hashes() -> dict[str, str]:
@@ -210,20 +223,22 @@ def _terminal() -> Iterator[tuple[int, int]]:
 def _typed_after(command: list[str], keys: bytes = b"") -> tuple[bytes, bytes]:
     """Run a command on a terminal as an administrator would, and type when it prompts.
 
-    What it shows, and what waits in the terminal to be read after it.
+    What it shows, up to what _ON_TERMINAL says last, and what waits in the terminal to be read after it.
     """
     with _terminal() as (master, slave):
         wrapped = [sys.executable, "-c", _ON_TERMINAL, *command]
         process = subprocess.Popen(wrapped, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
         shown, end = b"", time.monotonic() + jails.PATIENCE
-        while process.poll() is None:
+        while process.poll() is None or not re.search(rb"left over: [0-9a-f]*\r?\n", shown):
             shown += _read(master)
             if keys and b"#" in shown:
                 os.write(master, keys)
                 keys = b""
             if time.monotonic() > end:
-                os.killpg(process.pid, signal.SIGKILL)
-        shown += _read(master)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                break
+        process.wait()
         return shown, _waiting(slave)
 
 

@@ -74,7 +74,7 @@ def test_neither_does_its_first_process(outside: Outside) -> None:
     with outside.prisoner(
         "on-host-first", state="present", rootfs=rootfs, caps={"user_namespace": False}, **document
     ) as it:
-        with pytest.raises(Exception, match="ended"):
+        with jails.long_trials(), pytest.raises(Exception, match="ended"):
             it.converge(state="started")
         jails.wait_until(lambda: "cannot be executed" in it.log(), what="its complaint")
         assert "an engine" not in it.log()

@@ -127,7 +127,7 @@ def test_what_a_jail_sends_from_an_address_that_is_not_its_own_reaches_nobody(
     """The system jail may bind any address, and write its own headers; what bears its own address does arrive."""
     program = (
         "import socket, sys; made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-        f"made.bind(('', {_PORT})); made.settimeout(2); print('bound', flush=True)\n"
+        f"made.bind(('', {_PORT})); made.settimeout({jails.PATIENCE}); print('bound', flush=True)\n"
         "heard = []\n"
         "while b'honest' not in heard:\n"
         "    heard.append(made.recv(2048))\n"

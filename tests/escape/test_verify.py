@@ -145,9 +145,13 @@ def test_who_interrupts_it_finds_nothing_left_behind(app: Prisoner, number: int)
     assert app.script("ls -A / /dev/shm") == inside
 
 
-def _descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid for child in map(int, children) for pid in (child, *_descendants(child))]
+def _kill_with_descendants(pid: int) -> None:
+    """Each is stopped before its children are looked for: it makes no more of them."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGSTOP)
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            _kill_with_descendants(int(child))
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_what_it_has_laid_goes_with_it_when_it_is_killed(app: Prisoner) -> None:
@@ -159,20 +163,17 @@ def test_what_it_has_laid_goes_with_it_when_it_is_killed(app: Prisoner) -> None:
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as running:
             time.sleep(moment)
             (os.killpg if group else os.kill)(running.pid, signal.SIGKILL)
-        jails.wait_until(lambda: _on_the_host() == before, timeout=30, what=f"the host as it was, {moment} s on")
-        jails.wait_until(lambda: app.script("ls -A / /dev/shm") == inside, timeout=30, what="the jail as it was")
-        jails.wait_until(lambda: jails.processes_of(app.name) == processes, timeout=30, what="its own processes alone")
+        jails.wait_until(lambda: _on_the_host() == before, what=f"the host as it was, {moment} s on")
+        jails.wait_until(lambda: app.script("ls -A / /dev/shm") == inside, what="the jail as it was")
+        jails.wait_until(lambda: jails.processes_of(app.name) == processes, what="its own processes alone")
 
 
 def test_the_next_one_sweeps_when_all_of_it_was_killed(app: Prisoner) -> None:
     """Also who would have cleared away, outside and inside, as with a control group that is killed."""
     before, inside = _on_the_host(), app.script("ls -A / /dev/shm")
     with subprocess.Popen(jails.jailctl_command("verify", app.name), stdout=subprocess.DEVNULL) as running:
-        jails.wait_until(lambda: ".verify-" in app.script("ls -A / /dev/shm"), timeout=30, what="the first attacks")
-        running.send_signal(signal.SIGSTOP)
-        for pid in (*_descendants(running.pid), running.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        jails.wait_until(lambda: ".verify-" in app.script("ls -A / /dev/shm"), what="the first attacks")
+        _kill_with_descendants(running.pid)
     assert _on_the_host() != before
     assert app.script("ls -A / /dev/shm") != inside
     assert _verify(app, "--only", "climb_up")[0] == 0

@@ -28,26 +28,27 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine import insta
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, mounts, namespaces, trees
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.processes import die_with, set_parent_death_signal
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
 
 BUILD = Path(__file__).resolve().parents[2] / ".build"
 STATE_DIRECTORIES = ("/etc/jails", "/run/jails", "/var/lib/jails", "/var/log/jails")
 _PREFIX = "faults-"
+_ENGINE = "machines-engine-"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def run(function: Callable[[], Any]) -> tuple[Any, int]:
     """Run a function on a machine of its own; its result (None when it died) and the wait status."""
-    engine = installed_engine()
     _sweep()
+    engine, runner = installed_engine(), os.getpid()
     scratch = tempfile.mkdtemp(prefix=_PREFIX)
-    with files.closing(os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)) as held:
-        # Before there is a group: whoever sweeps goes by groups.
-        fcntl.flock(held, fcntl.LOCK_EX)
+    # Before there is a group: whoever sweeps goes by groups.
+    with files.closing(_hold(scratch)):
         group = Cgroup(find_hierarchies(), os.path.basename(scratch))
         group.create()
         try:
-            return in_child(lambda: _enter(function, engine, scratch, group))
+            return in_child(lambda: _enter(function, engine, scratch, group, runner))
         finally:
             _take_down(group, scratch, patience=30.0)
 
@@ -60,6 +61,17 @@ def _take_down(group: Cgroup, scratch: str, *, patience: float) -> None:
         os.rmdir(scratch)
 
 
+def _hold(directory: str) -> int:
+    """Keep others from sweeping a directory, as long as we have this descriptor or a child of ours has it."""
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise
+    return held
+
+
 def _sweep() -> None:
     """Take down what machines have left whose run was killed: nobody holds their directory.
 
@@ -70,8 +82,7 @@ def _sweep() -> None:
         scratch = f"{tempfile.gettempdir()}/{name}"
         with contextlib.suppress(FileNotFoundError, BlockingIOError, KernelError), contextlib.ExitStack() as stack:
             if os.path.isdir(scratch):
-                held = stack.enter_context(files.closing(os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)))
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(files.closing(_hold(scratch)))
             _take_down(Cgroup(hierarchies, name), scratch, patience=0.2)
 
 
@@ -99,8 +110,7 @@ def in_child(function: Callable[[], Any]) -> tuple[Any, int]:
 @lru_cache(maxsize=1)
 def installed_engine() -> str:
     """Directory of an engine that every machine finds in its /usr/local: compiling it takes a second."""
-    BUILD.mkdir(exist_ok=True)
-    directory = tempfile.mkdtemp(prefix="faults-engine-", dir=BUILD)
+    directory = _make_engine_directory()
     for name in ("upper", "work"):
         os.mkdir(f"{directory}/{name}", 0o755)
     # Named once for all children: the sources may be edited while the tests run.
@@ -108,6 +118,18 @@ def installed_engine() -> str:
     done, _unused = in_child(lambda: _install(directory))
     assert done, "the engine cannot be installed"
     return f"{directory}/upper"
+
+
+def _make_engine_directory() -> str:
+    """A directory that is held until this process and all of its machines have ended; those that nobody holds go."""
+    BUILD.mkdir(exist_ok=True)
+    with files.Lock(f"{BUILD}/.machines.lock"):
+        for left in BUILD.glob(f"{_ENGINE}*"):
+            with contextlib.suppress(BlockingIOError, FileNotFoundError), files.closing(_hold(str(left))):
+                shutil.rmtree(left)
+        directory = tempfile.mkdtemp(prefix=_ENGINE, dir=BUILD)
+        _hold(directory)
+    return directory
 
 
 def _install(directory: str) -> bool:
@@ -151,10 +173,11 @@ def _layers(scratch: str, name: str) -> str:
     return f"{scratch}/layers/{name}"
 
 
-def _enter(function: Callable[[], Any], engine: str, scratch: str, group: Cgroup) -> Any:
+def _enter(function: Callable[[], Any], engine: str, scratch: str, group: Cgroup, runner: int) -> Any:
+    die_with(runner)
     enter_state(engine, scratch, group)
     network_host.enter_private_host()
-    namespaces.unshare(namespaces.NEWPID)
+    namespaces.unshare(namespaces.NEWPID | namespaces.NEWIPC)
     answer, _unused = in_child(lambda: _be_init(function, f"{scratch}/answer"))
     return answer
 
@@ -181,6 +204,7 @@ def enter_state(engine: str, scratch: str, group: Cgroup) -> None:
 
 def _be_init(function: Callable[[], Any], answer: str) -> Any:
     """Process 1 of the machine: it reaps what the engine orphans until the test ends, and takes everything along."""
+    set_parent_death_signal(signal.SIGKILL)
     mounts.mount("proc", "/proc", "proc", 0)
     test = os.fork()
     if test == 0:

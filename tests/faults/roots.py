@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import tarfile
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import files
 from ansible_collections.hosting.jails.tests.faults.machine import BUILD
 
 PROGRAMS = ("sh", "sleep", "cat", "mkdir", "kill", "true", "echo", "env")
@@ -32,7 +33,17 @@ def archive() -> str:
     """Path of a tar file with a shell and a handful of programs."""
     path = str(BUILD / "faults-root.tar")
     BUILD.mkdir(exist_ok=True)
-    with tarfile.open(f"{path}.{os.getpid()}", "w", dereference=True) as tar:
+    with files.Lock(files.temporary_of(path)) as lock:
+        with open(lock.fd, "wb", closefd=False) as file:
+            file.truncate()
+            _write(file)
+        os.fchmod(lock.fd, 0o644)
+        os.rename(files.temporary_of(path), path)
+    return path
+
+
+def _write(archive: BinaryIO) -> None:
+    with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
         for directory in ("etc", "tmp", "proc", "sys", "dev", "run", "usr/bin", "usr/sbin", "root", "var"):
             _add_directory(tar, directory)
         for link in ("bin", "sbin", "lib", "lib64"):
@@ -46,8 +57,6 @@ def archive() -> str:
         _add_text(tar, "usr/bin/no-interpreter", "#!/usr/bin/perl6\n", mode=0o755)
         _add_text(tar, "usr/bin/wrong-machine", _foreign_program(), mode=0o755)
         _add_text(tar, "usr/bin/no-loader", _program_with_loader("/lib/ld-gone.so.9"), mode=0o755)
-    os.rename(f"{path}.{os.getpid()}", path)
-    return path
 
 
 def source() -> dict[str, Any]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.hosting.jails.plugins.module_utils._engine import status
+from ansible_collections.hosting.jails.plugins.module_utils._engine import status, store
 from ansible_collections.hosting.jails.tests.faults import machine
 from ansible_collections.hosting.jails.tests.faults.tasks import (
     NAME,
@@ -158,7 +159,7 @@ def test_a_jail_that_cannot_be_killed_is_stuck_and_stops_later(frozen_file_syste
     mount = {"source": str(frozen_file_system), "target": "/mnt"}
     assert run(task(**whole_jail(command=command, mounts=[mount]))).state == "running"
     subprocess.run(["fsfreeze", "-f", str(frozen_file_system)], check=True)
-    Path(f"/proc/{_program()}/root/tmp/go").touch()
+    Path(f"/proc/{_init()}/root/tmp/go").touch()
     wait_until(_sleeps_uninterruptibly)
     began = time.monotonic()
     failure = run(task("stopped")).failure
@@ -172,12 +173,15 @@ def test_a_jail_that_cannot_be_killed_is_stuck_and_stops_later(frozen_file_syste
     removed(before)
 
 
-def _program() -> int:
-    return status.group(NAME).processes()[0]
+def _init() -> int:
+    state = store.read_state(NAME)
+    assert state is not None
+    return state.pid
 
 
 def _sleeps_uninterruptibly() -> bool:
     for pid in status.group(NAME).processes():
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "D":
-            return True
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "D":
+                return True
     return False

@@ -135,14 +135,16 @@ def test_a_jail_with_a_damaged_file_can_be_stopped_and_removed_beside_others(bef
 
 
 def test_a_jail_with_a_damaged_document_stops_as_it_was_started(before: list[str]) -> None:
-    script = "trap 'echo graceful; exit 0' USR1; while :; do sleep 0.1; done"
+    script = "trap 'echo graceful; exit 0' USR1; echo ready; while :; do sleep 0.1; done"
     options = whole_jail(command=["/bin/sh", "-c", script], stop={"signal": "SIGUSR1", "timeout": 30})
     hook = {"stage": "poststop", "command": ["/bin/touch", "/run/poststop"]}
     done(task(**{**options, "hooks": [hook]}))
+    log = FILES["log"]()
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
     DOCUMENT.write_bytes(b'{"name": "fl')
     done(task("stopped"))
     assert os.path.exists("/run/poststop")
-    assert "graceful" in Path(f"/var/log/jails/{NAME}.log").read_text()
+    wait_until(lambda: "graceful" in log.read_text())
     os.unlink("/run/poststop")
     assert DOCUMENT.read_bytes() == b'{"name": "fl'
     done(task("absent"))

@@ -16,7 +16,6 @@ from __future__ import annotations
 import ctypes
 import os
 import pickle
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,7 +101,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
-    scratch = tempfile.mkdtemp(prefix="private-state-")
+    # One for all: each child mounts its own there, and one that is killed leaves nothing to be removed.
+    scratch = str(jails.BUILD / "private-state")
+    os.makedirs(scratch, exist_ok=True)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -122,7 +123,6 @@ def _reports_of_child(item: pytest.Item) -> list[pytest.TestReport]:
     with os.fdopen(reader, "rb") as pipe:
         answer = pipe.read()
     _unused, status = os.waitpid(pid, 0)
-    os.rmdir(scratch)
     if not answer:
         return [_died(item, status)]
     restore = item.config.hook.pytest_report_from_serializable

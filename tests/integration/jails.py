@@ -20,8 +20,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine import apply as executor
 from ansible_collections.hosting.jails.plugins.module_utils._engine import converge as engine
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places, report, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import packages, templates
@@ -109,6 +111,13 @@ def converge(
     """What a task of the module for ``part`` does, without Ansible; its result."""
     wanted = Wanted(jail=name, given=given, state=state, part=part, reset=reset)
     return engine.converge(wanted, apply_mode=apply, check=check)
+
+
+@contextlib.contextmanager
+def long_trials() -> Iterator[None]:
+    """Have tasks of this process watch what they start until it has ended: what is at once depends on the machine."""
+    with mock.patch.multiple(executor, _TRIAL_SECONDS=PATIENCE, _SETTLE_SECONDS=PATIENCE):
+        yield
 
 
 class Jail:
@@ -206,7 +215,7 @@ def jailctl(*arguments: str, **options: Any) -> subprocess.CompletedProcess[Any]
     pipes = {} if options.get("capture_output") is False else {"capture_output": True}
     if "input" not in options:
         options.setdefault("stdin", subprocess.DEVNULL)
-    options = {"text": True, "timeout": 60, **pipes, **options}
+    options = {"text": True, "timeout": 5 * PATIENCE, **pipes, **options}
     options = {key: value for key, value in options.items() if (key, value) != ("capture_output", False)}
     check = bool(options.pop("check", False))
     return subprocess.run(jailctl_command(*arguments), check=check, **options)

@@ -44,17 +44,19 @@ def net(private_state: None) -> Network:
 
 
 def _bits_a_second(net: Network, sender: str, receiver: str, address: str, seconds: float = SECONDS) -> float:
-    """What arrives of a stream that is sent as fast as possible, after what may go at once."""
+    """What arrives of a stream that is sent as fast as possible.
+
+    The clock runs before the first byte is sent: what has come while we were kept from reading would be too much.
+    """
     with net.at(receiver):
         server = socket.create_server(("", 5001))
     with net.at(sender):
         client = socket.create_connection((address, 5001), PATIENCE)
-    threading.Thread(target=_send, args=(client,), daemon=True).start()
     arriving, _unused = server.accept()
     arriving.settimeout(PATIENCE)
     with server, client, arriving:
-        arriving.recv(1 << 20)
         total, start = 0, time.monotonic()
+        threading.Thread(target=_send, args=(client,), daemon=True).start()
         while time.monotonic() < start + seconds:
             total += len(arriving.recv(1 << 20))
         return total * 8 / (time.monotonic() - start)
@@ -78,6 +80,14 @@ def _assert_rate(rate: float, share: float, *path: Any) -> None:
     raise AssertionError(f"{arrived} of {rate} bits a second arrive")
 
 
+def _assert_no_limit(*path: Any) -> None:
+    """More arrives than any limit here would let pass: a busy machine may need more than one try."""
+    arrived = [0.0]
+    while arrived[-1] <= 20e6:
+        assert len(arrived) <= _ATTEMPTS, arrived
+        arrived.append(_bits_a_second(*path, BRIEFLY))
+
+
 @pytest.mark.parametrize("rate", [4, 20, 200])
 def test_what_is_sold_arrives_and_no_more(net: Network, rate: int) -> None:
     apply("web1", {**WEB1, "bandwidth": {"ingress": f"{rate}M", "egress": f"{rate / 2 * 1000:.0f}K"}})
@@ -93,9 +103,9 @@ def test_it_holds_towards_the_host_too(net: Network) -> None:
 
 def test_without_it_there_is_no_limit(net: Network) -> None:
     apply("web1", {**WEB1, "bandwidth": {"egress": "2M"}})
-    assert _bits_a_second(net, "outside", "web1", JAIL4, BRIEFLY) > 20e6
+    _assert_no_limit(net, "outside", "web1", JAIL4)
     apply("web1", {"bandwidth": {}})
-    assert _bits_a_second(net, "web1", "outside", OUTSIDE4, BRIEFLY) > 20e6
+    _assert_no_limit(net, "web1", "outside", OUTSIDE4)
 
 
 def test_it_changes_under_a_connection(net: Network) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.hosting.jails.tests.integration.jails import (
     jail,
     jailctl,
     leftovers,
+    long_trials,
     own_supervisor,
     processes_of,
     wait_until,
@@ -153,7 +154,7 @@ def test_a_start_that_cannot_be_is_refused_with_its_path_and_leaves_nothing(
 @pytest.mark.parametrize("init", ["auto", "none"])
 def test_a_command_that_fails_at_once_makes_the_task_fail(init: str) -> None:
     with jail("eng-life", state=None) as it:
-        with pytest.raises(EngineError) as failure:
+        with long_trials(), pytest.raises(EngineError) as failure:
             it.converge(state="started", command=["sh", "-c", "echo no configuration >&2; exit 78"], init=init)
         assert failure.value.path == "command"
         assert "78" in str(failure.value)
@@ -161,7 +162,7 @@ def test_a_command_that_fails_at_once_makes_the_task_fail(init: str) -> None:
         assert it.state == "failed"
         assert processes_of("eng-life") == []
         assert not it.cgroup.exists()
-        assert jailctl("logs", "eng-life").stdout == "no configuration\n"
+        wait_until(lambda: jailctl("logs", "eng-life").stdout == "no configuration\n")
 
 
 def test_a_frozen_jail_stands_still_and_a_thawed_one_goes_on() -> None:

@@ -74,7 +74,7 @@ def test_what_a_jail_sends_comes_from_its_address() -> None:
         for family, target, source in ((socket.AF_INET, HOST4, A4), (socket.AF_INET6, HOST6, A6)):
             with socket.socket(family, socket.SOCK_DGRAM) as receiver:
                 receiver.bind((target, 0))
-                receiver.settimeout(2)
+                receiver.settimeout(jails.PATIENCE)
                 port = receiver.getsockname()[1]
                 host.python(jail, f"socket({int(family)}, SOCK_DGRAM).sendto(b'x', ('{target}', {port}))")
                 assert receiver.recvfrom(10)[1][0] == source
@@ -89,7 +89,7 @@ def test_the_first_process_of_a_jail_is_held() -> None:
         # It binds at once, or after the moment that a start is watched for.
         with contextlib.suppress(EngineError), host.jail(A, A4, init="none", command=host.server(80, address)) as jail:
             jails.wait_until(lambda: jail.state == "failed", what="the server to fail")
-            assert "Cannot assign requested address" in jail.log()
+            jails.wait_until(lambda: "Cannot assign requested address" in jail.log(), what="its complaint")
 
 
 def test_a_jail_has_nothing_else_of_the_hosts_network() -> None:
@@ -119,7 +119,7 @@ def test_a_jail_has_nothing_else_of_the_hosts_network() -> None:
 def test_a_jail_that_may_sends_echo_requests_from_its_address() -> None:
     send = f"""
 s = socket(AF_INET, SOCK_DGRAM, 1)
-s.settimeout(2)
+s.settimeout({jails.PATIENCE})
 if sys.argv[1]: s.bind((sys.argv[1], 0))
 s.sendto(bytes([8, 0, 0, 0, 0, 0, 0, 1]), ('{HOST4}', 0))
 print(s.recvfrom(99)[1][0])"""

@@ -101,9 +101,9 @@ def test_addresses_change_under_a_running_nginx() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["curl", "--silent", "--max-time", "2", f"http://{HOST4}:%d/"],
-        ["ssh", "-o", "ConnectTimeout=2", "-o", "StrictHostKeyChecking=no", "-p", "%d", f"nobody@{HOST4}"],
-        ["wget", "--quiet", "--tries=1", "--timeout=2", f"http://{HOST4}:%d/"],
+        ["curl", "--silent", "--max-time", "30", f"http://{HOST4}:%d/"],
+        ["ssh", "-o", "ConnectTimeout=30", "-o", "StrictHostKeyChecking=no", "-p", "%d", f"nobody@{HOST4}"],
+        ["wget", "--quiet", "--tries=1", "--timeout=30", f"http://{HOST4}:%d/"],
     ],
     ids=lambda command: command[0],
 )
@@ -113,7 +113,7 @@ def test_a_client_comes_from_the_address_of_its_jail(command: list[str]) -> None
     with host.jail(A, A4, A6) as jail, socket.socket() as server:
         server.bind((HOST4, 0))
         server.listen(1)
-        server.settimeout(10)
+        server.settimeout(jails.PATIENCE)
         peers: list[str] = []
 
         def accept() -> None:
@@ -132,7 +132,7 @@ def test_a_client_comes_from_the_address_of_its_jail(command: list[str]) -> None
 def test_names_are_resolved_from_the_address_of_the_jail() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((HOST4, 53))
-        server.settimeout(10)
+        server.settimeout(jails.PATIENCE)
         asking: list[str] = []
 
         def answer() -> None:
