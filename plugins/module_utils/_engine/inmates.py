@@ -15,6 +15,7 @@ from .._kernel.errors import KernelError
 from .._kernel.paths import open_beneath
 from .._model.names import jail_name
 from . import places, status, store
+from .launch.accounts import is_id
 
 _LARGEST_PASSWD = 1 << 20
 
@@ -71,7 +72,7 @@ def _user_names(init: int) -> dict[int, str]:
     """Names by number from a jail's /etc/passwd, which is whatever its root has put there."""
     lines = _read_passwd(init).splitlines()
     records = [line.split(":") for line in reversed(lines)]
-    return {int(record[2]): record[0] for record in records if len(record) == 7 and record[2].isdecimal()}
+    return {int(record[2]): record[0] for record in records if len(record) == 7 and is_id(record[2])}
 
 
 def _read_passwd(init: int) -> str:

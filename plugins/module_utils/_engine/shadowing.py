@@ -15,9 +15,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .._kernel import inet_sockets
+from .._kernel import inet_sockets, process_table
 from .._kernel.errors import KernelError
-from .._kernel.files import read_text
 from .._model.actions import Plan
 from . import places
 
@@ -78,7 +77,7 @@ def _programs(inodes: set[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     for inode, owners in inet_sockets.owners(inodes).items():
         for pid, name in owners:
-            if f"/{places.CGROUP}/" not in (read_text(f"/proc/{pid}/cgroup") or ""):
+            if f"/{places.CGROUP}/" not in f"{process_table.group_of(pid)}/":
                 found.setdefault(inode, f"{name}, pid {pid}")
     return found
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from .._kernel import pidfd
 from .._kernel.errors import KernelError
-from .._kernel.files import read_text
 from . import hooks, status, store
 from .errors import EngineError
 from .store import RuntimeState
@@ -77,8 +76,8 @@ def signal_number(name: str) -> int:
 
 def _would_notice(pid: int, number: int) -> bool:
     """Whether a signal reaches an init at all: one that it does not handle never does (pid_namespaces(7))."""
-    for line in (read_text(f"/proc/{pid}/status") or "").splitlines():
-        # SigBlk as well: signalfd(2) takes blocked signals, and that is how reapers work.
-        if line.startswith(("SigCgt:", "SigBlk:")) and int(line.split()[1], 16) >> (number - 1) & 1:
-            return True
-    return False
+    from .._kernel.process_table import read_status
+
+    told = read_status(pid)
+    # SigBlk as well: signalfd(2) takes blocked signals, and that is how reapers work.
+    return any(int(told.get(kind, "0"), 16) >> (number - 1) & 1 for kind in ("SigCgt", "SigBlk"))

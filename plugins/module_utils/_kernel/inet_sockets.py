@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from . import sysctls
-from .files import read_text
 from .netlink import DUMP, Netlink, unpack
+from .process_table import name_of
 
 _SOCK_DIAG_BY_FAMILY = 20
 _NETLINK_SOCK_DIAG = 4
@@ -92,8 +92,7 @@ def owners(inodes: Collection[int]) -> dict[int, list[Owner]]:
     found: dict[int, list[Owner]] = {}
     for pid in filter(str.isdigit, os.listdir("/proc") if wanted else ()):
         for inode in {wanted[target] for target in _targets(pid) if target in wanted}:
-            name = (read_text(f"/proc/{pid}/comm") or "").strip()
-            found.setdefault(inode, []).append(Owner(int(pid), name))
+            found.setdefault(inode, []).append(Owner(int(pid), name_of(int(pid))))
     return found
 
 

@@ -34,12 +34,11 @@ class Process(NamedTuple):
 
 def read_process(pid: int) -> Process | None:
     """A process, None when it is gone."""
-    stat, status = _read(pid, "stat"), _read(pid, "status")
-    if not stat or not status:
+    stat, told = _read(pid, "stat"), read_status(pid)
+    if not stat or not told:
         return None
     head, _unused, rest = stat.rpartition(")")
     fields = rest.split()
-    told = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     return Process(
         pids=tuple(int(number) for number in told.get("NSpid", str(pid)).split()),
         parent=int(fields[1]),
@@ -52,6 +51,20 @@ def read_process(pid: int) -> Process | None:
         virtual=int(fields[20]),
         resident=int(fields[21]) * _PAGE,
     )
+
+
+def read_status(pid: int) -> dict[str, str]:
+    """The fields of proc_pid_status(5) by their names, none of them for a process that is gone.
+
+    Only a line feed ends a line, and the kernel escapes it in a name; other characters that Python takes for the end of
+    one are there as the process has written them.
+    """
+    return dict(line.split(":\t", 1) for line in _read(pid, "status").split("\n") if ":\t" in line)
+
+
+def name_of(pid: int) -> str:
+    """What a process calls itself, empty when it is gone."""
+    return _read(pid, "comm").strip()
 
 
 def read_sizes(pid: int) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..errors import EngineError
 
 _LARGEST_DATABASE = 4 << 20
+_MOST_DIGITS = 10
 
 
 class Account(NamedTuple):
@@ -72,7 +73,12 @@ def _group(wanted: str, groups: list[list[str]]) -> int:
 def _records(path: str, fields: int) -> list[list[str]]:
     """Well-formed lines of a database; the third field of each is a number."""
     rows = (line.split(":") for line in _read(path).splitlines())
-    return [row for row in rows if len(row) == fields and row[2].isdigit() and (fields == 4 or row[3].isdigit())]
+    return [row for row in rows if len(row) == fields and is_id(row[2]) and (fields == 4 or is_id(row[3]))]
+
+
+def is_id(text: str) -> bool:
+    """Whether it is the number of a user or group in 32 bits: Python refuses to read one of thousands of digits."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) < 1 << 32
 
 
 def _read(path: str) -> str:
