@@ -31,14 +31,17 @@ class Hierarchy(NamedTuple):
 
 
 def hierarchies() -> list[Hierarchy]:
-    """All of this machine, also those that jails have no use for: a host must not be left in the root of any."""
-    found = []
+    """All of this machine, also those that jails have no use for: a host must not be left in the root of any.
+
+    On a machine of its own (tests/own-machine) one is mounted over another: the last is the one that is seen.
+    """
+    found = {}
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         _unused, path, fstype, options = line.split()[:4]
         if path.startswith(ROOT) and fstype in ("cgroup", "cgroup2"):
             chosen = [option for option in options.split(",") if option not in _GENERIC_OPTIONS]
-            found.append(Hierarchy(path, fstype, ",".join(chosen) if fstype == "cgroup" else ""))
-    return found
+            found[path] = Hierarchy(path, fstype, ",".join(chosen) if fstype == "cgroup" else "")
+    return list(found.values())
 
 
 def group(name: str) -> Cgroup:
