@@ -72,6 +72,10 @@ def test_a_server_that_wants_ipv6_alone_needs_an_ipv6_address() -> None:
         assert host.python(jail, bind, "0") == f"::ffff:{A4}"
 
 
+def workers_in(jail: jails.Jail) -> set[str]:
+    return set(jail.run("pgrep", "-f", "nginx: worker").stdout.split())
+
+
 def test_addresses_change_under_a_running_nginx() -> None:
     def write(*listens: str) -> str:
         listen = "; ".join(f"listen {address}:80" for address in listens)
@@ -82,7 +86,10 @@ def test_addresses_change_under_a_running_nginx() -> None:
         pid = jail.pid
         assert status_of(A4) == "HTTP/1.1 200 OK"
         jail.converge(part="ip", ip={"addresses": host.prefixed(A4, B4)})
+        workers = workers_in(jail)
         jail.script(f"{write(A4, B4)}; nginx -s reload")
+        # One that still serves would hang up by itself what the address is to be taken from.
+        jails.wait_until(lambda: not workers_in(jail) & workers, what="the workers of before to be gone")
         assert status_of(B4) == status_of(A4) == "HTTP/1.1 200 OK"
         with socket.create_connection((A4, 80), timeout=jails.PATIENCE) as held:
             held.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
