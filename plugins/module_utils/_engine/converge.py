@@ -15,7 +15,7 @@ from .._model.document import redacted
 from .._model.planner import Wanted, plan
 from .._model.profiles import has_user_namespace
 from . import live, places, report, store
-from .errors import DamagedRecord
+from .errors import EXPECTED, DamagedRecord
 
 
 def converge(wanted: Wanted, *, apply_mode: str, check: bool, verify: bool = True) -> dict[str, Any]:
@@ -33,19 +33,27 @@ def converge(wanted: Wanted, *, apply_mode: str, check: bool, verify: bool = Tru
 
 
 def _converge(wanted: Wanted, *, apply_mode: str, check: bool, verify: bool) -> dict[str, Any]:
-    planned = _plan(wanted, apply_mode)
-    _refuse(planned)
+    try:
+        planned = _foresee(wanted, apply_mode)
+    except EXPECTED:
+        if not os.path.exists(places.lock(wanted.jail)):
+            raise
+        from . import second_look  # Most tasks are not refused.
+
+        planned = second_look.take(wanted.jail, lambda: _foresee(wanted, apply_mode))
     lines = _start_dependencies(planned, check=check)
     if not check and (planned.changed or _is_left_locked(wanted)):
         planned = _apply(wanted, apply_mode, verify=verify)
     return _result(planned, lines, check=check)
 
 
-def _refuse(planned: Plan) -> None:
+def _foresee(wanted: Wanted, apply_mode: str) -> Plan:
+    planned = _plan(wanted, apply_mode)
     if planned.actions:
         from . import preflight
 
         preflight.refuse(planned)
+    return planned
 
 
 def _apply(wanted: Wanted, apply_mode: str, *, verify: bool) -> Plan:

@@ -29,6 +29,8 @@ from .launch.nodes import clone_nodes
 from .launch.tree import make_node
 
 _SECONDS = 10
+# Nobody joins a jail any more whose init is ending, which takes as long as its processes.
+_MOMENT = 0.5
 _REMEDY = "remove that in the jail, or restart it (state: restarted), which makes its /dev anew"
 
 
@@ -60,16 +62,26 @@ def _usual(document: Mapping[str, Any]) -> tuple[Device, ...]:
 def _mount_nodes(jail: str, wanted: Sequence[Device], unwanted: Sequence[str]) -> None:
     state, allocation = store.read_state(jail), allocations.find(jail)
     if state is None or allocation is None or not status.is_alive(state):
-        raise EngineError(jail, "has ended meanwhile", remedy="run the task again")
+        raise _ended(jail)
     change = NodeChange(jail, state.pid, wanted, unwanted, allocation.uid_base)
-    with files.closing(pidfd.open_pidfd(state.pid)) as init:
+    try:
+        opened = pidfd.open_pidfd(state.pid)
+    except KernelError as error:
+        raise _ended(jail) from error
+    with files.closing(opened) as init:
         try:
             if allocation.ids.size:
                 processes.run_in_child(lambda: _change_nodes(change, init))
             else:
                 _make_nodes_anew(change)
         except (KernelError, OSError) as error:
+            if pidfd.wait(init, _MOMENT):
+                raise _ended(jail) from error
             raise EngineError(jail, str(error), path="caps.devices", remedy=_REMEDY) from error
+
+
+def _ended(jail: str) -> EngineError:
+    return EngineError(jail, "has ended meanwhile", remedy="run the task again")
 
 
 class NodeChange(NamedTuple):

@@ -37,6 +37,8 @@ _ALL_NAMESPACES = (
 )
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _FAILED = 125
+# Nobody joins a jail any more whose init is ending, which takes as long as its processes.
+_MOMENT = 0.5
 # VEOF (termios(3)): once for what is left of a line without an end, once for the end.
 _END_OF_FILE = b"\x04\x04"
 
@@ -87,7 +89,7 @@ def run_in(target: Target, entry: Entry) -> int:
         if helper == 0:
             _enter(target, entry, Child(theirs), streams)
         os.close(theirs)
-        os.close(target.pidfd)
+        stack.callback(os.close, target.pidfd)
         for fd in streams:
             if fd > 2:
                 os.close(fd)
@@ -96,7 +98,7 @@ def run_in(target: Target, entry: Entry) -> int:
         stack.enter_context(_forwarding(done))
         if entry.terminal:
             _relay_terminal(ours, relay, stack)
-        _raise_failure(target.name, ours, helper)
+        _raise_failure(target, ours, helper)
         relay.run(done)
         return _status_of(helper)
 
@@ -113,17 +115,17 @@ def run_quietly(name: str, entry: Entry, *, timeout: float) -> int:
     os.close(writer)
     ours, theirs = os.pipe()
     sink = _sink(on_host=target.ceiling.on_host)
-    with files.closing(ours):
+    with files.closing(ours), files.closing(target.pidfd):
         try:
             helper = fork_helper(target)
             if helper == 0:
                 _enter(target, entry, Child(theirs), [reader, sink, sink])
         finally:
-            for fd in (theirs, reader, sink, target.pidfd):
+            for fd in (theirs, reader, sink):
                 os.close(fd)
         with files.closing(pidfd.open_pidfd(helper)) as done:
             if control.is_heard_of(ours, timeout):
-                _raise_failure(name, ours, helper)
+                _raise_failure(target, ours, helper)
             if not pidfd.wait(done, deadline - time.monotonic()):
                 pidfd.send_signal(done, signal.SIGKILL)
     return _status_of(helper)
@@ -161,7 +163,15 @@ def open_target(name: str) -> Target:
         os.close(fd)
         raise EngineError(name, "is frozen", remedy="thaw it with state=started first")
     environment, delegates = _started_with(name)
-    return Target(name, state.pid, fd, read_ceiling(name), environment, delegates)
+    try:
+        ceiling = read_ceiling(name)
+    except EngineError as error:
+        ended = pidfd.wait(fd, 0)
+        os.close(fd)
+        if ended:
+            raise _not_running(name) from error
+        raise
+    return Target(name, state.pid, fd, ceiling, environment, delegates)
 
 
 def _not_running(name: str) -> EngineError:
@@ -239,12 +249,14 @@ def _forwarding(helper: int) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _raise_failure(name: str, ours: int, helper: int) -> None:
+def _raise_failure(target: Target, ours: int, helper: int) -> None:
     """Wait until the command runs (the socket closes on exec), or raise why it does not."""
     report = control.receive(ours)
     if report is not None and report.error:
         os.waitpid(helper, 0)
-        raise EngineError(name, report.error, path=report.path, remedy=report.remedy)
+        if not report.path and pidfd.wait(target.pidfd, _MOMENT):
+            raise _not_running(target.name)
+        raise EngineError(target.name, report.error, path=report.path, remedy=report.remedy)
 
 
 def _enter(target: Target, entry: Entry, child: Child, streams: list[int]) -> None:
@@ -292,12 +304,21 @@ def fork_helper(target: Target) -> int:
 
     The group first: limits, devices and sockets go by the group of whoever makes them.
     """
+    own, pid = (files.read_text("/proc/self/comm") or "").rstrip("\n"), -1
+    # From its first moment on it can be told from who has no business there.
+    processes.set_name(places.ENTERING)
     try:
-        return status.group(target.name).fork_member(below=target.delegates)
+        pid = status.group(target.name).fork_member(below=target.delegates)
+        return pid
     except KernelError as error:
         if error.errno == errno.EAGAIN:
             raise _full(target.name) from error
-        raise EngineError(target.name, str(error), remedy="has it ended meanwhile? see jailctl status") from error
+        if pidfd.wait(target.pidfd, _MOMENT):
+            raise _not_running(target.name) from error
+        raise EngineError(target.name, str(error), remedy="see jailctl status") from error
+    finally:
+        if pid:
+            processes.set_name(own)
 
 
 def _full(jail: str) -> EngineError:
@@ -313,7 +334,6 @@ def join(target: Target, keep: set[int]) -> None:
     """
     processes.set_parent_death_signal(signal.SIGKILL)
     processes.set_undumpable()
-    processes.set_name(places.ENTERING)
     processes.reset_signals()
     _take_limits_of(target.pid)
     processes.forbid_imports()

@@ -44,13 +44,23 @@ def standings(name: str, policy: Policy) -> list[dict[str, Any]]:
     ``drift`` is a list of sentences, empty for a process that may do what it should.
     """
     jail = read_standing(policy.init)
+    if jail is None:
+        return []
     found = []
     for row in inmates.processes_of(name):
-        standing = read_standing(row["pid"])
-        if standing and jail:
-            drift = list(_drift(row["pid"], standing, policy=policy, jail=jail))
-            found.append(_row(row, standing, [] if drift and _is_entering(row["pid"], jail) else drift))
+        standing, drift = _look_at(row["pid"], policy, jail)
+        entering = bool(drift) and _is_entering(row["pid"], jail)
+        if drift and not entering:
+            # One that was entering at our first look may have become its command since.
+            standing, drift = _look_at(row["pid"], policy, jail)
+        if standing:
+            found.append(_row(row, standing, [] if entering else drift))
     return found
+
+
+def _look_at(pid: int, policy: Policy, jail: Standing) -> tuple[Standing | None, list[str]]:
+    standing = read_standing(pid)
+    return standing, list(_drift(pid, standing, policy=policy, jail=jail)) if standing else []
 
 
 def _row(row: Mapping[str, Any], standing: Standing, drift: list[str]) -> dict[str, Any]:

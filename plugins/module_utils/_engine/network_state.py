@@ -201,11 +201,11 @@ def read(jail: str, *, link_name: str = "", links: Reader | None = None) -> Fact
     at many jails gives a Snapshot.
     """
     with contextlib.nullcontext(links) if links else Reader() as host:
-        path = places.namespace(jail, "net")
-        if not namespaces.is_pinned(path):
+        pinned = namespaces.find_pin(places.namespace(jail, "net"))
+        if pinned is None:
             end = _marked_end(host, jail, link_name)
             return Facts(0, None, end, None, False, _shaper(host, jail, end), _wire(host, end, None))
-        with files.closing(namespaces.open_pin(path)) as fd:
+        with files.closing(pinned) as fd:
             return _read_pinned(jail, fd, host, link_name)
 
 

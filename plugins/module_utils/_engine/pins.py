@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from .._kernel import namespaces
+from .._kernel import files, namespaces
 from . import places, status, store
 
 
@@ -22,10 +22,12 @@ def restore(name: str) -> None:
     for kind in ("user", "net"):
         path = places.namespace(name, kind)
         own = f"/proc/{state.pid}/ns/{kind}"
-        if namespaces.is_pinned(path) or os.stat(own).st_ino == os.stat(f"/proc/self/ns/{kind}").st_ino:
+        if namespaces.is_pinned(path):
             continue
-        fd = os.open(own, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            namespaces.pin(fd, path)
-        finally:
-            os.close(fd)
+            fd = os.open(own, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, ProcessLookupError):
+            return  # It has ended meanwhile, and nobody is in them any more.
+        with files.closing(fd):
+            if namespaces.identity(fd) != os.stat(f"/proc/self/ns/{kind}").st_ino:
+                namespaces.pin(fd, path)

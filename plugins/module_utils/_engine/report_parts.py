@@ -77,7 +77,8 @@ def _privileges(seen: Seen) -> dict[str, Any]:
     try:
         ceiling = read_ceiling(seen.name)
     except EngineError as error:
-        return {"message": str(error)}
+        # That of a jail which has been removed meanwhile is not damaged.
+        return {"message": str(error)} if status.is_alive(state) else {}
     policy = inmate_privileges.policy_of(seen.full, init=state.pid, ceiling=ceiling)
     processes = inmate_privileges.standings(seen.name, policy)
     return {

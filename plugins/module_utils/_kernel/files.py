@@ -96,14 +96,14 @@ def canonical_json(value: Any) -> str:
 
 
 def read_text(path: str) -> str | None:
-    """Content of a small file, None where there is none."""
+    """Content of a small file, None where there is none, or that of a process which ends while we read (ESRCH)."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return _read_all(fd).decode()
         finally:
             os.close(fd)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         return None
     except OSError as error:
         raise KernelError.from_os_error("read", path, error) from error

@@ -253,11 +253,24 @@ def is_pinned(path: str) -> bool:
         return False
 
 
+def find_pin(path: str) -> int | None:
+    """Descriptor of a pinned namespace, None where none is pinned, or not any more."""
+    # What was opened counts: the file below an nsfs bind comes to light when that goes.
+    with contextlib.suppress(FileNotFoundError):
+        around = os.stat(os.path.dirname(path)).st_dev
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if os.fstat(fd).st_dev != around:
+            return fd
+        os.close(fd)
+    return None
+
+
 def open_pin(path: str) -> int:
-    """Descriptor of a pinned namespace; KernelError ENOENT where none is pinned."""
-    if not is_pinned(path):
+    """The same, KernelError ENOENT where none is pinned."""
+    fd = find_pin(path)
+    if fd is None:
         raise KernelError("open namespace", path, 2)
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return fd
 
 
 def owner_of(path: str) -> int:

@@ -5,9 +5,8 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 """Read links, addresses and routes straight from rtnetlink(7), and never change them.
 
-Every change of a network object goes through pyroute2 (``links``). But importing pyroute2 takes about 180 ms, and most
-calls only have to see that nothing is to be done; these three requests answer that in a fraction of a millisecond.
-A kernel reply is a binary record, not another tool's text.
+What changes them is ``links``. Most calls only have to see that nothing is to be done; these requests answer that in a
+fraction of a millisecond. A kernel reply is a binary record, not another tool's text.
 """
 
 from __future__ import annotations
@@ -250,12 +249,17 @@ class Reader(Netlink):
         return [_text(option[_TCA_BPF_NAME]) for option in options if _TCA_BPF_NAME in option]
 
     def token_bucket(self, link: Link) -> TokenBucket | None:
-        """The limit of a link, None where it has none."""
+        """The limit of a link, None where it has none, or is gone."""
         if link.qdisc != _TOKEN_BUCKET:
             return None
         request = _TRAFFIC.pack(socket.AF_UNSPEC, link.ifindex, 0, _TC_ROOT, 0)
         # Kernels before 6.7 answer only who wants to hear of his own change, and the answer has no mark of its end.
-        bodies = self.ask(_RTM_GETQDISC, _ECHO | _ACKNOWLEDGE, request, _RTM_NEWQDISC, f"limit of link {link.name}")
+        try:
+            bodies = self.ask(_RTM_GETQDISC, _ECHO | _ACKNOWLEDGE, request, _RTM_NEWQDISC, f"limit of link {link.name}")
+        except KernelError as error:
+            if error.errno in (errno.ENODEV, errno.ENOENT):
+                return None
+            raise
         parameters = unpack(unpack(bodies[0][_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")).get(_TCA_TBF_PARMS)
         return TokenBucket(*_TBF.unpack_from(parameters)) if parameters else None
 

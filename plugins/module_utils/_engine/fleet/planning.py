@@ -5,16 +5,20 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from ..._kernel.files import LockBusy
 from ..._model.errors import DocumentError
 from ..._model.fleet import LABEL, conflicts, purge
 from ..._model.planner import Wanted
-from .. import preflight, status
+from .. import places, preflight, second_look, status
 from ..errors import EXPECTED, EngineError
-from ..host_facts import HostFacts
+from ..host_facts import NOTHING_KNOWN, HostFacts
 from .failures import failure_of
 from .jobs import Job, Jobs, look_around, plan_all
 from .means import Means
@@ -46,6 +50,7 @@ def plan_task(task: Task, *, parallel: int) -> Planned:
     neighbours = Neighbours(without=jobs)
     with look_around() as facts:
         plan_all(jobs.values(), facts, task.apply_mode, parallel=parallel)
+        _look_again(jobs, task.apply_mode)
         others = neighbours.documents()
         purged = _purged(task, jobs, others)
         jobs.update({name: Job(Wanted(name, state=task.purge)) for name in purged})
@@ -62,6 +67,14 @@ def plan_task(task: Task, *, parallel: int) -> Planned:
     needs = {**staying, **{job.name: job.document or {} for job in jobs.values()}}
     order = Order({name: document.get("depends", ()) for name, document in needs.items()})
     return Planned(jobs, purged, Means(order, neighbours, taken, task.apply_mode, parallel))
+
+
+def _look_again(jobs: Jobs, apply_mode: str) -> None:
+    """Whom a plan cannot be made for may have been seen amidst another task's change."""
+    for job in jobs.values():
+        if job.failure and os.path.exists(places.lock(job.name)):
+            with contextlib.suppress(LockBusy):
+                second_look.take(job.name, partial(plan_all, [job], NOTHING_KNOWN, apply_mode))
 
 
 def _purged(task: Task, jobs: Jobs, others: Mapping[str, Any]) -> list[str]:

@@ -35,8 +35,14 @@ def current(name: str) -> TemplateManifest | None:
 
     Also where it is not known any more which that is: the next build says so anew.
     """
-    identity = _stated(name)
-    return _manifest(name, identity) if identity in directories.entries(directories.template(name)) else None
+    identity = ""
+    # Another may become current while we look, and then the one that was it goes.
+    while identity != (stated := _stated(name)):
+        identity = stated
+        manifest = _manifest(name, identity) if identity in directories.entries(directories.template(name)) else None
+        if manifest:
+            return manifest
+    return None
 
 
 def _stated(name: str) -> str:

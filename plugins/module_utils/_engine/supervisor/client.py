@@ -27,6 +27,10 @@ _ATTEMPTS = 4
 _LONGEST_POLL_SECONDS = 0.1
 
 
+class _Lost(EngineError):
+    """The supervisor has hung up before it has answered."""
+
+
 def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
     """Start a jail through the supervisor, with its hooks. Callers hold its lock; ``document`` is the effective one.
 
@@ -37,13 +41,10 @@ def start(name: str, document: dict[str, Any], *, restarts: int = 0) -> None:
     allocations.ensure_user_namespace(allocation)
     network.ensure(document, allocation.number)
     hooks.run_all(name, "prestart", document)
-    try:
-        with connect() as connection:
-            protocol.send(connection, {"do": protocol.START, "jail": name, "restarts": restarts})
-            answer = protocol.raise_failure(name, await_answer(connection))
-    except Hung as error:
-        raise _given_up(name, error) from None
-    make_ready(name, document, int(answer["pid"]))
+    ((_unused, outcome),) = start_all([name], restarts=restarts)
+    if isinstance(outcome, EngineError):
+        raise outcome
+    make_ready(name, document, outcome)
 
 
 def _given_up(name: str, error: Hung) -> EngineError:
@@ -70,7 +71,7 @@ def make_ready(name: str, document: Mapping[str, Any], pid: int) -> None:
         raise
 
 
-def start_all(names: Sequence[str]) -> Iterator[tuple[str, int | EngineError]]:
+def start_all(names: Sequence[str], *, restarts: int = 0) -> Iterator[tuple[str, int | EngineError]]:
     """Start jails through the supervisor, some at a time, each with all that it needs made before, and no hooks run.
 
     Gives their pids, or why they did not start, as they come. A supervisor that leaves or dies meanwhile is replaced.
@@ -80,14 +81,17 @@ def start_all(names: Sequence[str]) -> Iterator[tuple[str, int | EngineError]]:
     reason: Exception | None = None
     for _attempt in range(_ATTEMPTS if names else 0):
         try:
-            for name, outcome in _ask_for_starts(list(waiting)):
+            for name, outcome in _ask_for_starts(list(waiting), restarts):
                 del waiting[name]
                 yield name, outcome
         except Hung as error:
             yield from [(name, _given_up(name, error)) for name in waiting]
             return
-        except (OSError, EngineError) as error:
+        except (OSError, _Lost) as error:
             reason = error
+        except EngineError as error:
+            yield from [(name, EngineError(name, error.message, remedy=error.remedy)) for name in waiting]
+            return
         for name in list(waiting):
             state = store.read_state(name)
             if state is not None and state.phase == "running" and status.is_alive(state):
@@ -99,13 +103,13 @@ def start_all(names: Sequence[str]) -> Iterator[tuple[str, int | EngineError]]:
         yield name, EngineError(name, f"the supervisor was lost: {reason}", remedy="do it again")
 
 
-def _ask_for_starts(names: Sequence[str]) -> Iterator[tuple[str, int | EngineError]]:
-    """The same through the supervisor that there is now; OSError or EngineError when it goes away."""
+def _ask_for_starts(names: Sequence[str], restarts: int) -> Iterator[tuple[str, int | EngineError]]:
+    """The same through the supervisor that there is now; OSError or _Lost when it goes away."""
     with connect() as connection:
         for number, name in enumerate(names):
             if number >= _STARTS_AT_ONCE:
                 yield _next_start(connection)
-            protocol.send(connection, {"do": protocol.START, "jail": name})
+            protocol.send(connection, {"do": protocol.START, "jail": name, "restarts": restarts})
         for _unused in names[-_STARTS_AT_ONCE:]:
             yield _next_start(connection)
 
@@ -117,7 +121,7 @@ def _next_start(connection: socket.socket) -> tuple[str, int | EngineError]:
         # It went away with requests of ours unread, but its last answers are still there (unix(7)).
         answer = await_answer(connection)
     if answer is None:
-        raise EngineError("", "it went away in the middle of it")
+        raise _Lost("", "it went away in the middle of it")
     name = str(answer["jail"])
     try:
         return name, int(protocol.raise_failure(name, answer)["pid"])
