@@ -24,8 +24,6 @@ from .._kernel.rtnetlink import RTN_LOCAL, Reader
 from . import host_command, places, status
 from .errors import EngineError
 
-_FAILED = 125
-
 
 def run(addresses: Sequence[str], command: Sequence[str]) -> int:
     """Run a command bound to addresses, the first of a family before the others; its exit status.
@@ -38,9 +36,9 @@ def run(addresses: Sequence[str], command: Sequence[str]) -> int:
     group.create()
     try:
         _hold(group, addresses)
-        pid = os.fork()
+        pid = group.fork_member()
         if pid == 0:
-            _become(group, command)
+            host_command.execute("chbind", command)
         return host_command.wait_for(pid)
     finally:
         _remove(group)
@@ -85,13 +83,3 @@ def _hold(group: Cgroup, addresses: Sequence[str]) -> None:
         names_errors=cgroup_bpf.abilities().names_errors,
     )
     cgroup_bpf.hold(group.unified, identity(held), lambda: programs(held))
-
-
-def _become(group: Cgroup, command: Sequence[str]) -> None:
-    """What the child does; it never returns."""
-    try:
-        group.join()
-    except KernelError as error:
-        os.write(2, f"chbind: {error}\n".encode())
-        os._exit(_FAILED)
-    host_command.execute("chbind", command)

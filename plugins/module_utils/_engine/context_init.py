@@ -48,7 +48,7 @@ def launch(place: Place, names: Names, *, hold: int, keep: int) -> int:
     """
     reader, writer = os.pipe()
     with namespaces.new_pid_namespace_for_children():
-        pid = os.fork()
+        pid = place.init.fork_member()
         if pid == 0:
             os.close(reader)
             os.close(keep)
@@ -83,7 +83,6 @@ def _prepare(place: Place, names: Names, hold: int, report: int) -> int:
     processes.reset_signals()
     processes.set_name(f"context-{place.number}")
     os.setsid()
-    place.init.join()
     events = os.open(f"{place.inside.unified}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
     processes.close_descriptors({hold, report, events})
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

@@ -188,10 +188,10 @@ def _begin(order: Order, number: int) -> int:
 def _join(order: Order, number: int, init: int) -> int:
     """Fork the helper, and wait until its command is under way. ProcessLookupError where the context has ended."""
     reader, writer = os.pipe()
-    helper = os.fork()
+    helper = _inside(number).fork_member()
     if helper == 0:
         os.close(reader)
-        _help(order, _inside(number), init, writer)
+        _help(order, init, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         answer = pipe.read()
@@ -203,12 +203,11 @@ def _join(order: Order, number: int, init: int) -> int:
     raise EngineError("", answer.decode("utf-8", "replace"))
 
 
-def _help(order: Order, inside: Cgroup, init: int, report: int) -> None:
+def _help(order: Order, init: int, report: int) -> None:
     """What the helper does; it never returns. Its command is a child of ours, and so of whoever called us."""
     try:
         # Whoever has a copy of the lock's descriptor holds the lock.
         processes.close_descriptors({init, report})
-        inside.join()
         if pidfd.wait(init, 0):
             os.write(report, _GONE)
             os._exit(_FAILED)

@@ -14,7 +14,9 @@ import time
 from typing import NamedTuple
 
 from ..._kernel import files, namespaces, pidfd, processes
+from ..._kernel.cgroups import Cgroup
 from ..._kernel.errors import KernelError
+from .. import status
 from ..errors import EngineError
 from . import control, setup
 from .control import Child
@@ -37,8 +39,8 @@ class Launch:
     """A start under way, seen from the launcher.
 
     ``fd`` becomes readable when there is something to do for ``advance``, so that one process can carry several
-    starts. The jail's control group must be there, with its limits set, before anything runs in it. If the launcher
-    dies, so does everything that it started and did not yet release.
+    starts. The jail's control group must be there, with its limits set: all that runs here is born in it. If the
+    launcher dies, so does everything that it started and did not yet release.
     """
 
     def __init__(self, recipe: Recipe, output: int) -> None:
@@ -52,7 +54,8 @@ class Launch:
         # In the system order a pid namespace of the jail's own user namespace is wanted: the child makes it.
         own_pids = contextlib.nullcontext() if recipe.system else namespaces.new_pid_namespace_for_children()
         with theirs, own_pids, _user_namespace(recipe) as user_namespace:
-            self._child = os.fork()
+            # To move it there would take the kernel ten milliseconds and more.
+            self._child = Cgroup(status.hierarchies(), recipe.cgroup).fork_member()
             if self._child == 0:
                 setup.run(Start(recipe, Child(theirs.detach()), output, user_namespace))
         self.fd = ours.detach()

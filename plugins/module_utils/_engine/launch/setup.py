@@ -32,8 +32,8 @@ _DESCRIPTORS = 1024
 def run(start: Start) -> None:
     """What a forked child of the launcher does; it never returns.
 
-    It joins the jail's control group and makes its namespaces. In the app order it is the jail's pid 1 already, and
-    goes on with ``init.run``; in the system order its child is. Where the order matters the reason stands with the
+    It was born in the jail's control group, and makes its namespaces. In the app order it is the jail's pid 1 already,
+    and goes on with ``init.run``; in the system order its child is. Where the order matters the reason stands with the
     step; ENTER and LEAVE are those of namespaces(7), user_namespaces(7) and mount_namespaces(7).
     """
     try:
@@ -61,7 +61,7 @@ def _leave_launcher(start: Start) -> None:
 
 def _prepare(start: Start) -> None:
     recipe = start.recipe
-    Cgroup(status.hierarchies(), recipe.cgroup).join()
+    Cgroup(status.hierarchies(), recipe.cgroup).join_version_1()
     _set_rlimits(start)
     _join_network(recipe)
     _start_clocks()

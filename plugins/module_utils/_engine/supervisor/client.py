@@ -226,11 +226,11 @@ def _spawn(command: list[str]) -> None:
         return
     try:
         os.setsid()
-        if os.fork():
-            os._exit(0)
         group = Cgroup(status.hierarchies(), f"{places.CGROUP}/.supervisor")
         group.create()
-        group.join()
+        if group.fork_member():
+            os._exit(0)
+        group.join_version_1()
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
