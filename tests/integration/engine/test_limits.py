@@ -104,6 +104,18 @@ def test_a_tenth_of_a_processor_leaves_the_jail_usable() -> None:
         assert it.output("echo", "fine") == "fine\n"
 
 
+MANY = "import os, time; [os.fork() or time.sleep(1000) for _ in range(120)]; time.sleep(1000)"
+
+
+def test_a_jail_of_many_processes_and_next_to_no_processor_time_can_be_stopped() -> None:
+    """An end takes such time as well."""
+    with jail("eng-cpu", command=["python3", "-c", MANY], stop={"timeout": 0}) as it:
+        wait_until(lambda: len(processes_of("eng-cpu")) >= 120)
+        it.converge(limits={"cpus": 0.01})
+        it.converge(state="stopped")
+        assert (it.state, processes_of("eng-cpu")) == ("stopped", [])
+
+
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is one processor only")
 def test_a_cpuset_holds_all_processes_to_its_processors() -> None:
     with jail("eng-cpu", limits={"cpuset": "1"}) as it:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 
-from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_limits import KNOBS
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_limits import KNOBS, lift_cpus
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
 
 _ROUNDS = 300
@@ -31,3 +31,17 @@ def test_the_limits_of_a_group_that_goes_away_meanwhile_read_as_none() -> None:
     finally:
         changes.join()
         group.remove()
+
+
+def test_limits_of_processor_time_are_lifted_of_a_group_and_of_all_below_it() -> None:
+    hierarchies = find_hierarchies()
+    groups = [Cgroup(hierarchies, f"jails-test-limits{below}") for below in ("", "/below", "/below/it")]
+    try:
+        for group in groups:
+            group.create()
+            KNOBS["cpus"].write(group, "0.5")
+        lift_cpus(groups[0])
+        assert [KNOBS["cpus"].read(group) for group in groups] == [None] * 3
+    finally:
+        groups[0].remove()
+    lift_cpus(groups[0])

@@ -73,19 +73,29 @@ def test_a_connection_is_opened_once(tmp_path: Path) -> None:
     assert sorted(_in_processes(5, talk)) == [b"found"] * 4 + [b"opened"]
 
 
+def _sleeps(pid: str) -> bool:
+    """Whether a process waits for something (proc_pid_stat(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def test_those_who_waited_for_one_that_failed_do_not_wait_for_each_other(tmp_path: Path) -> None:
     arrived = tmp_path / "arrived"
     arrived.mkdir()
 
-    def talk(number: int) -> bytes:
+    def talk(_unused: int) -> bytes:
         def open_it() -> None:
-            while len(list(arrived.iterdir())) < 4:
+            while not all_wait():
                 time.sleep(0.01)
-            time.sleep(0.3)
+            # More than the resolution of a file system's times.
+            time.sleep(0.1)
             raise ConnectionError
 
+        def all_wait() -> bool:
+            others = {path.name for path in arrived.iterdir()} - {str(os.getpid())}
+            return len(others) == 3 and all(_sleeps(pid) for pid in others)
+
         with take_seat(str(tmp_path / "seats")) as seat:
-            (arrived / str(number)).touch()
+            (arrived / str(os.getpid())).touch()
             try:
                 seat.open_in_turn(lambda: False, open_it)
             except ConnectionError:

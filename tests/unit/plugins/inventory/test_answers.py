@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -90,13 +91,18 @@ def test_a_host_without_jails_is_no_trouble(fleet):
 def test_a_host_that_hangs_costs_its_own_jails_and_a_bounded_time(fleet):
     fleet.host("node1", {"name": "web1"})
     fleet.host("node2", script='echo $$ >"$FAKE/pid"; exec sleep 1000')
-    started = time.monotonic()
-    found = fleet.read({**TWO, "timeout": 1.5})
+    started, hung = time.monotonic(), fleet.directory / "pid"
+    # A busy machine may need more than the first for the other host, and for this one to hang at all.
+    for seconds in (1.5, 20):
+        found = fleet.read({**TWO, "timeout": seconds})
+        if found.names and hung.exists():
+            break
     assert time.monotonic() - started < 60
     assert found.names == ["web1"]
-    assert found.warned("No jails of node2", "no answer within 1.5 seconds")
-    pid = int((fleet.directory / "pid").read_text())
-    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
+    assert found.warned("No jails of node2", f"no answer within {seconds} seconds")
+    pid = int(hung.read_text())
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        assert "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
 
 
 # A host answers once so many are asked at the same time.
