@@ -110,6 +110,21 @@ def test_namespaces_of_a_jail_that_has_ended_are_not_pinned_again(
     assert settled(before) == []
 
 
+def test_a_list_of_links_that_changes_come_into_again_and_again_is_asked_for_until_it_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with rtnetlink.Reader() as reader:
+        exchange, asked = reader._exchange, []
+
+        def interrupted(*arguments: Any) -> tuple[list[bytes], bool]:
+            asked.append(arguments)
+            return exchange(*arguments)[0], len(asked) < 200
+
+        monkeypatch.setattr(reader, "_exchange", interrupted)
+        assert [link.name for link in reader.links()] == ["lo"]
+        assert len(asked) == 200
+
+
 def test_a_link_that_is_gone_has_no_limit() -> None:
     with rtnetlink.Reader() as reader:
         lost = reader.links()[0]._replace(ifindex=100000, qdisc="tbf")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 from .errors import KernelError
@@ -24,8 +25,9 @@ _ATTRIBUTE = struct.Struct("=HH")
 _TIMEVAL = struct.Struct("@ll")
 _RECEIVE_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 10
-# A dump that another process's change ran into is asked again; on a host that starts a fleet this happens.
-_DUMP_ATTEMPTS = 20
+# A dump that another process's change ran into is asked again: on a host of many jails, as long as a fleet is started,
+# that is nearly each of them.
+_DUMP_SECONDS = 30.0
 
 
 class Netlink:
@@ -59,7 +61,8 @@ class Netlink:
 
     def ask(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> list[bytes]:
         """Bodies of all messages of a type that answer a request; KernelError with the kernel's errno."""
-        for _unused in range(_DUMP_ATTEMPTS):
+        deadline = time.monotonic() + _DUMP_SECONDS
+        while time.monotonic() < deadline:
             try:
                 bodies, interrupted = self._exchange(kind, flags, request, answer, target)
             except OSError as error:
