@@ -246,9 +246,9 @@ def unpin(path: str) -> None:
 
 
 def is_pinned(path: str) -> bool:
-    """Whether a path is an nsfs bind: a namespace file lives on another device than its directory."""
+    """Whether a path is an nsfs bind."""
     try:
-        return os.stat(path).st_dev != os.stat(os.path.dirname(path)).st_dev
+        return os.stat(path).st_dev == _nsfs()
     except FileNotFoundError:
         return False
 
@@ -257,12 +257,16 @@ def find_pin(path: str) -> int | None:
     """Descriptor of a pinned namespace, None where none is pinned, or not any more."""
     # What was opened counts: the file below an nsfs bind comes to light when that goes.
     with contextlib.suppress(FileNotFoundError):
-        around = os.stat(os.path.dirname(path)).st_dev
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        if os.fstat(fd).st_dev != around:
+        if os.fstat(fd).st_dev == _nsfs():
             return fd
         os.close(fd)
     return None
+
+
+def _nsfs() -> int:
+    """The device of all namespaces' files. That of the directory tells nothing: overlays show a file on another."""
+    return os.stat("/proc/self/ns/net").st_dev
 
 
 def open_pin(path: str) -> int:
