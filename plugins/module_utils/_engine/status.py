@@ -14,7 +14,7 @@ from .errors import EngineError
 from .store import RuntimeState
 
 # What is killed has mostly ended by then; what has not may be held by the jail itself.
-_PROMPT_SECONDS, _KILL_SECONDS = 0.5, 5.0
+_PROMPT_SECONDS = 0.5
 
 
 @lru_cache(maxsize=1)
@@ -76,7 +76,7 @@ def clear_remains(name: str, *, phase: str = "stopped", message: str = "") -> No
     members = group(name)
     if members.exists():
         members.kill()
-        if not (members.wait_empty(_PROMPT_SECONDS) or _ends_with_help(name, members)):
+        if not (members.wait_empty(_PROMPT_SECONDS) or _lingerers_end(name, members)):
             _record(name, "stuck", message="processes that cannot be killed")
             raise EngineError(
                 name,
@@ -87,25 +87,10 @@ def clear_remains(name: str, *, phase: str = "stopped", message: str = "") -> No
     _record(name, phase, message=message)
 
 
-def _ends_with_help(name: str, members: Cgroup) -> bool:
-    """Whether processes that were killed end once nothing of the jail's own holds them.
+def _lingerers_end(name: str, members: Cgroup) -> bool:
+    from . import lingering
 
-    An end takes processor time, of which a jail may have next to none. And who serves himself a file system waits for
-    his own answer when he ends, and then for ever.
-    """
-    from .._kernel import cgroup_limits, fuse
-    from . import allocations
-
-    cgroup_limits.lift_cpus(members)
-    allocation = allocations.find(name)
-    if allocation:
-        fuse.abort_connections(range(allocation.ids.base, allocation.ids.base + allocation.ids.size))
-    left = len(members.processes())
-    while not members.wait_empty(_KILL_SECONDS):
-        before, left = left, len(members.processes())
-        if left >= before:
-            return False
-    return True
+    return lingering.end(name, members)
 
 
 def _record(name: str, phase: str, *, message: str) -> None:

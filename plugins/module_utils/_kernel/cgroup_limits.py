@@ -11,10 +11,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import group_trees
 from .cgroups import Cgroup, read, write
 from .errors import KernelError
-from .files import closing
 
 PERIOD_MICROSECONDS = 100_000
 _UNLIMITED_V1 = 1 << 62
@@ -67,17 +65,6 @@ def _write_cpus(group: Cgroup, value: str | None) -> None:
     directory = group.directory("cpu")
     write(f"{directory}/cpu.cfs_period_us", str(PERIOD_MICROSECONDS))
     write(f"{directory}/cpu.cfs_quota_us", "-1" if value is None else quota)
-
-
-def lift_cpus(group: Cgroup) -> None:
-    """Take the limits of processor time off a group and all below it; what goes meanwhile, or has none, is no error."""
-    root = group.hierarchies.controllers.get("cpu")
-    if root is None:
-        return
-    name, unlimited = ("cpu.max", b"max") if group.hierarchies.is_unified("cpu") else ("cpu.cfs_quota_us", b"-1")
-    for directory in group_trees.walk(f"{root}/{group.name}"):
-        with contextlib.suppress(OSError), closing(os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)) as fd:
-            os.write(fd, unlimited)
 
 
 def _read_cpus(group: Cgroup) -> str | None:

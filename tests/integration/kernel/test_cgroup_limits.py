@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import threading
 
-from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_limits import KNOBS, lift_cpus
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import cgroup_quotas
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_limits import KNOBS
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup, find_hierarchies
 
 _ROUNDS = 300
@@ -40,8 +41,8 @@ def test_limits_of_processor_time_are_lifted_of_a_group_and_of_all_below_it() ->
         for group in groups:
             group.create()
             KNOBS["cpus"].write(group, "0.5")
-        lift_cpus(groups[0])
+        cgroup_quotas.lift(groups[0])
         assert [KNOBS["cpus"].read(group) for group in groups] == [None] * 3
     finally:
         groups[0].remove()
-    lift_cpus(groups[0])
+    cgroup_quotas.lift(groups[0])
