@@ -89,9 +89,9 @@ def test_a_namespace_whose_pin_goes_before_it_is_opened_is_not_pinned(meanwhile:
         namespaces.open_pin(path)
     succeeds(task("present", **whole_jail()))
     meanwhile(namespaces, "find_pin", lambda: namespaces.unpin(path))
+    # The kernel takes its wire with it, by then or later (cleanup_net): what is seen is either, and no error.
     observed = network.observe(NAME)
-    assert observed is not None
-    assert not observed.up
+    assert observed is None or not observed.up
     succeeds(task("absent"))
     assert settled(before) == []
 
