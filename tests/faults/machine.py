@@ -42,9 +42,8 @@ def run(function: Callable[[], Any]) -> tuple[Any, int]:
     """Run a function on a machine of its own; its result (None when it died) and the wait status."""
     _sweep()
     engine, runner = installed_engine(), os.getpid()
-    scratch = tempfile.mkdtemp(prefix=_PREFIX)
-    # Before there is a group: whoever sweeps goes by groups.
-    with files.closing(_hold(scratch)):
+    scratch, held = _make_scratch()
+    with files.closing(held):
         group = Cgroup(find_hierarchies(), os.path.basename(scratch))
         group.create()
         try:
@@ -59,6 +58,17 @@ def _take_down(group: Cgroup, scratch: str, *, patience: float) -> None:
     group.remove(timeout=patience)
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(scratch)
+
+
+def _make_scratch() -> tuple[str, int]:
+    """A directory, and the descriptor by which we hold it. One that was swept before we did is made anew."""
+    while True:
+        scratch = tempfile.mkdtemp(prefix=_PREFIX)
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            held = _hold(scratch)
+            if os.path.isdir(scratch):
+                return scratch, held
+            os.close(held)
 
 
 def _hold(directory: str) -> int:
@@ -78,7 +88,8 @@ def _sweep() -> None:
     What cannot be killed yet is left to the next that sweeps.
     """
     hierarchies = find_hierarchies()
-    for name in {path.name for root in hierarchies.roots for path in Path(root).glob(f"{_PREFIX}*")}:
+    places = (*hierarchies.roots, tempfile.gettempdir())
+    for name in {path.name for place in places for path in Path(place).glob(f"{_PREFIX}*") if path.is_dir()}:
         scratch = f"{tempfile.gettempdir()}/{name}"
         with contextlib.suppress(FileNotFoundError, BlockingIOError, KernelError), contextlib.ExitStack() as stack:
             if os.path.isdir(scratch):
