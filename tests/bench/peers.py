@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.hosting.jails.plugins.module_utils._engine import status
 from ansible_collections.hosting.jails.plugins.module_utils._engine.launch.tree import MASKED, READ_ONLY
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import mounts, namespaces
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import mounts, user_namespaces
 from ansible_collections.hosting.jails.tests.bench.engine import milliseconds, run
 from ansible_collections.hosting.jails.tests.bench.ground import PREFIX
 
@@ -31,7 +31,7 @@ _CAPABILITIES = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET
 
 def mount_roots(scratch: str, lower: str, count: int) -> list[str]:
     """Directories with a root each, as the engine would mount it."""
-    user_namespace = namespaces.new_user_namespace(base=_BASE, size=_SIZE)
+    user_namespace = user_namespaces.create(base=_BASE, size=_SIZE)
     layer = mounts.clone_tree(mounts.AT_FDCWD, lower)
     mounts.set_attributes(layer, 0, idmap=user_namespace)
     shown = f"{scratch}/lower"

@@ -149,7 +149,9 @@ def ensure_user_namespace(allocation: Allocation) -> bool:
     files.make_directory(os.path.dirname(path))
     if not allocation.ids.size:
         return False
-    fd = namespaces.new_user_namespace(base=allocation.uid_base, size=allocation.ids.size)
+    from .._kernel import user_namespaces  # Most calls make none.
+
+    fd = user_namespaces.create(base=allocation.uid_base, size=allocation.ids.size)
     try:
         namespaces.pin(fd, path)
     finally:

@@ -11,11 +11,8 @@ import sys
 from collections.abc import Iterator
 
 from . import libc
-from .capabilities import set_securebits
-from .credentials import become
 from .errors import KernelError
 from .mounts import MS_BIND, mount, unmount
-from .processes import set_undumpable
 
 NEWTIME = 0x00000080
 NEWNS = 0x00020000
@@ -26,9 +23,6 @@ NEWUSER = 0x10000000
 NEWPID = 0x20000000
 NEWNET = 0x40000000
 
-# Far from all ranges of ids that anybody is given.
-_MAKERS = 0xF0000000
-_NO_SETUID_FIXUP = 1 << 2
 _GET_OWNER_UID = 0xB704
 
 _NAMES = {
@@ -56,90 +50,6 @@ def unshare(flags: int) -> None:
 def setns(fd: int, flags: int = 0) -> None:
     """setns(2): join the namespace of an nsfs descriptor, or all those in ``flags`` of a pidfd (Linux 5.8)."""
     libc.call("setns", names(flags), "setns", fd, flags)
-
-
-def new_user_namespace(*, base: int, size: int) -> int:
-    """Descriptor of a user namespace in which ids 0..size-1 are the host's base..base+size-1.
-
-    A helper process makes it and has its maps written by us, the parent, since only a process with CAP_SETUID in
-    the parent namespace may map more than itself (user_namespaces(7)).
-
-    Whatever the kernel counts by user (namespaces, inotify, message queues, signals, locked memory) it counts in all
-    namespaces above as well, there for who has made the one below (inc_ucount() in kernel/ucount.c). For our root that
-    would be one account of all jails and the host; so each has a maker that is nobody else, and inside it nobody.
-    """
-    ready_reader, ready_writer = os.pipe()
-    hold_reader, hold_writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _hold_user_namespace(ready_writer, (ready_reader, hold_writer), hold_reader, maker=maker_of(base))
-    os.close(ready_writer)
-    os.close(hold_reader)
-    try:
-        if os.read(ready_reader, 1) != b"r":
-            raise KernelError("unshare", "user", 28)
-        for kind in ("uid_map", "gid_map"):
-            _write_map(f"/proc/{pid}/{kind}", f"0 {base} {size}\n")
-        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    finally:
-        os.close(ready_reader)
-        os.close(hold_writer)
-        os.waitpid(pid, 0)
-
-
-def maker_of(base: int) -> int:
-    """The host's id of who makes the user namespace with ids from ``base`` on, and owns it."""
-    return _MAKERS + (base >> 8)
-
-
-def _hold_user_namespace(ready: int, foreign: tuple[int, int], hold: int, *, maker: int) -> None:
-    """Child: enter the new namespace, say so, and stay until the parent hangs up."""
-    try:
-        for fd in foreign:
-            os.close(fd)
-        _be_the_maker(maker)
-        unshare(NEWUSER)
-        os.write(ready, b"r")
-        os.read(hold, 1)
-    finally:
-        os._exit(0)
-
-
-def _be_the_maker(uid: int) -> None:
-    """Become a user who keeps every capability, and whose limits bind nobody: those of the jail's processes do.
-
-    A host that is a container itself may not have the id, or not the right: its root makes the namespace then.
-    """
-    import resource
-
-    for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_SIGPENDING, resource.RLIMIT_MEMLOCK):
-        try:
-            resource.setrlimit(limit, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        except ValueError:
-            most = resource.getrlimit(limit)[1]
-            resource.setrlimit(limit, (most, most))
-    with contextlib.suppress(OSError, KernelError):
-        set_securebits(_NO_SETUID_FIXUP)
-        os.setresuid(uid, uid, uid)
-
-
-def _write_map(path: str, line: str) -> None:
-    try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(line)
-    except OSError as error:
-        raise KernelError.from_os_error("write", path, error) from error
-
-
-def become_root_of(fd: int) -> None:
-    """Join a user namespace as its root. There is no way back.
-
-    Joining gives every capability in it but keeps the ids, which it has no names for (user_namespaces(7)). The
-    change of credentials clears the parent death signal and may make us dumpable: we make sure that it does not.
-    """
-    setns(fd, NEWUSER)
-    become(uid=0, gid=0, groups=[])
-    set_undumpable()
 
 
 def enter_time_namespace_for_children() -> None:

@@ -14,7 +14,14 @@ import sys
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import network, places
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import files, links, namespaces, rtnetlink, sysctls
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import (
+    files,
+    links,
+    namespaces,
+    rtnetlink,
+    sysctls,
+    user_namespaces,
+)
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.tests.integration.engine import network_host as host
 
@@ -269,7 +276,7 @@ def test_a_service_listens_on_port_80_without_power_over_the_network() -> None:
 def _pin_user_namespace(jail: str) -> None:
     path = places.namespace(jail, "user")
     os.makedirs(os.path.dirname(path))
-    with files.closing(namespaces.new_user_namespace(base=524288, size=65536)) as fd:
+    with files.closing(user_namespaces.create(base=524288, size=65536)) as fd:
         namespaces.pin(fd, path)
 
 

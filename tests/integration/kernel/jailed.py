@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import libc, namespaces, processes
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import libc, processes, user_namespaces
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.errors import KernelError
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.syscall_numbers import numbers
 
@@ -30,7 +30,7 @@ def in_child(function: Callable[[], Any]) -> Any:
 
 def in_user_namespace(function: Callable[[], Any]) -> Any:
     """The same as root of a new user namespace, with every capability in it."""
-    fd = namespaces.new_user_namespace(base=ID_BASE, size=ID_COUNT)
+    fd = user_namespaces.create(base=ID_BASE, size=ID_COUNT)
     try:
         return in_child(lambda: _as_root_of(fd, function))
     finally:
@@ -38,7 +38,7 @@ def in_user_namespace(function: Callable[[], Any]) -> Any:
 
 
 def _as_root_of(fd: int, function: Callable[[], Any]) -> Any:
-    namespaces.become_root_of(fd)
+    user_namespaces.become_root_of(fd)
     return function()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
-from ..._kernel import mounts, namespaces, paths, processes
+from ..._kernel import mounts, namespaces, paths, processes, user_namespaces
 from ..ceiling import impose, step_down
 from ..errors import blaming
 from . import accounts, distribution, programs, reaper
@@ -82,7 +82,7 @@ def _leave_host(start: Start, root: int, nodes: dict[str, int]) -> None:
     if start.recipe.ceiling.on_host:
         step_down(start.recipe.ceiling)
         return
-    namespaces.become_root_of(start.user_namespace)
+    user_namespaces.become_root_of(start.user_namespace)
     processes.set_parent_death_signal(signal.SIGKILL)
     # The host name with them: whoever is allowed to change it needs the owner of its namespace.
     namespaces.unshare(namespaces.NEWNS | namespaces.NEWUTS)

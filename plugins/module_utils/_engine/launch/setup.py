@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 
-from ..._kernel import loopback, mounts, namespaces, processes
+from ..._kernel import loopback, mounts, namespaces, processes, user_namespaces
 from ..._kernel.cgroups import Cgroup
 from ..._kernel.errors import KernelError
 from .. import places, status
@@ -72,7 +72,7 @@ def _prepare(start: Start) -> None:
     if recipe.system:
         _attach_locked(root, recipe)
         os.fchdir(root)
-        namespaces.become_root_of(start.user_namespace)
+        user_namespaces.become_root_of(start.user_namespace)
         processes.set_parent_death_signal(signal.SIGKILL)
         namespaces.unshare(_OWN_NAMESPACES | namespaces.NEWNS | namespaces.NEWPID)
     else:
