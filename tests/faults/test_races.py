@@ -10,13 +10,16 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine import (
+    apply,
     ceiling,
     enter,
+    firewall_state,
     inmate_privileges,
     network,
     pins,
@@ -46,13 +49,18 @@ Disturb = Callable[..., None]
 
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Disturb:
-    """Have somebody do something right before a function is called for the first time, or right ``after`` that."""
+    """Have somebody do something once, right before a function is called in whichever process, or right ``after``."""
 
     def disturb(owner: Any, name: str, work: Callable[[], Any], *, after: bool = False) -> None:
         original = getattr(owner, name)
+        turn, waiting = os.pipe()
+        os.set_blocking(turn, False)
+        os.write(waiting, b"!")
 
         def disturbed(*arguments: Any, **options: Any) -> Any:
             setattr(owner, name, original)
+            if not _is_first(turn):
+                return original(*arguments, **options)
             if not after:
                 work()
                 return original(*arguments, **options)
@@ -63,6 +71,13 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Disturb:
         monkeypatch.setattr(owner, name, disturbed)
 
     return disturb
+
+
+def _is_first(turn: int) -> bool:
+    try:
+        return bool(os.read(turn, 1))
+    except BlockingIOError:
+        return False
 
 
 def succeeds(work: Callable[[], Any]) -> None:
@@ -187,26 +202,30 @@ def test_privileges_of_a_jail_that_is_removed_meanwhile_are_not_damaged(meanwhil
 
 
 def test_a_command_for_a_jail_that_ends_meanwhile_is_told_so(meanwhile: Disturb, before: list[str]) -> None:
+    command = partial(enter.run, NAME, enter.Entry(("true",)))
     succeeds(DEFINED)
-    for owner, name in ((enter, "fork_helper"), (enter, "_enter")):
-        meanwhile(owner, name, lambda: succeeds(task("stopped")))
-        assert "is not running" in run(lambda: enter.run(NAME, enter.Entry(("true",)))).failure
-        succeeds(DEFINED)
+    meanwhile(enter, "fork_helper", lambda: succeeds(task("stopped")))
+    assert "is not running" in run(command).failure
+    succeeds(DEFINED)
+    meanwhile(enter, "_enter", _end_it)
+    # With that nobody clears what is left of it, our command among that.
+    with store.lock(NAME):
+        assert "is not running" in run(command).failure
     succeeds(task("absent"))
     assert settled(before) == []
+
+
+def _end_it() -> None:
+    state = store.read_state(NAME)
+    assert state
+    os.kill(state.pid, signal.SIGKILL)
 
 
 def test_devices_for_a_jail_that_ends_meanwhile_are_refused_with_a_word_of_that(
     meanwhile: Disturb, before: list[str]
 ) -> None:
     succeeds(DEFINED)
-
-    def end() -> None:
-        state = store.read_state(NAME)
-        assert state
-        os.kill(state.pid, signal.SIGKILL)
-
-    meanwhile(pidfd, "open_pidfd", end)
+    meanwhile(pidfd, "open_pidfd", _end_it)
     mine = {"path": "/dev/net/mine", "type": "char", "major": 1, "minor": 5}
     assert "has ended meanwhile" in run(task(part="caps", caps={"devices": ["none", mine]})).failure
     succeeds(task("absent"))
@@ -267,3 +286,18 @@ def test_a_start_that_the_supervisor_has_not_begun_when_it_leaves_is_its_success
     succeeds(task("absent"))
     # Which has ended, and is to be buried by the test.
     assert settled(before, passing="^left: process $") == []
+
+
+def test_rules_of_a_jail_that_is_being_removed_are_not_given_back(meanwhile: Disturb, before: list[str]) -> None:
+    """It is the last that has some, and another gets its first: then the table is made anew, for all that have any."""
+    rules = {"inbound": {"rules": [{"protocol": "tcp", "ports": [80], "action": "drop"}]}}
+    address = {"mode": "vnet", "addresses": ["10.22.1.1/32"], "firewall": rules}
+    succeeds(task("present", **whole_jail(ip={**address, "addresses": ["10.22.1.2/32"]})))
+    meanwhile(apply.roots, "remove", lambda: succeeds(task("present", name="flt-b", **whole_jail(ip=address))))
+    succeeds(task("absent"))
+    installed = firewall_state.read()
+    assert installed is not None
+    assert installed.jails() == {"flt-b"}
+    assert not os.path.exists(places.runtime(NAME))
+    succeeds(task("absent", name="flt-b"))
+    assert settled(before) == []

@@ -64,9 +64,10 @@ def _remove_document(action: Action, _unused: HostFacts) -> None:
     roots.remove(name)
     namespaces.unpin(places.namespace(name, "user"))
     allocations.release(name)
-    store.remove_runtime(name)
-    log.remove(places.log(name))
-    store.remove_document(name)
+    with firewall.untouched(name):
+        store.remove_runtime(name)
+        log.remove(places.log(name))
+        store.remove_document(name)
 
 
 def _create_rootfs(action: Action, facts: HostFacts) -> None:
