@@ -40,7 +40,7 @@ notes:
   - Links named C(jl) and a number are the engine's. It marks each with the name of its jail, and removes none without
     that mark.
 requirements:
-  - pyroute2 0.7.2 or newer, for the Python that runs the module
+  - pyroute2 0.7.2 or newer, for the Python that runs the module, for O(bandwidth)
   - Linux 5.12 with CONFIG_CGROUP_BPF for O(mode=shared); before 5.18 a refused address fails with C(EPERM)
   - a kernel with veth, sch_ingress and cls_bpf for O(mode=vnet), and with sch_tbf, ifb and act_mirred for O(bandwidth)
   - nft, of the package nftables, for O(forwards), O(masquerade) and O(firewall)

@@ -21,7 +21,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.launch impor
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import templates
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import server
 from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.connection import try_connect
-from ansible_collections.hosting.jails.plugins.module_utils._kernel import libc, links
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import iproute, libc, links
 from ansible_collections.hosting.jails.plugins.module_utils._model.planner import Wanted
 from ansible_collections.hosting.jails.tests.faults import roots
 from ansible_collections.hosting.jails.tests.faults.expected import EXPECTED
@@ -87,7 +87,13 @@ class Steps:
         """Begin to count, for the rest of this process's life: an audit hook cannot be removed."""
         sys.dont_write_bytecode = True
         sys.addaudithook(self._heard)
-        for owner, name in ((libc, "call"), (libc, "syscall"), (os, "write"), (links.Connection, "_request")):
+        for owner, name in (
+            (libc, "call"),
+            (libc, "syscall"),
+            (os, "write"),
+            (links.Connection, "_request"),
+            (iproute.Requests, "send"),
+        ):
             self._surround(owner, name)
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:

@@ -178,7 +178,7 @@ def preflight(
 ) -> None:
     """EngineError for a network that ensure() would refuse; changes nothing, so it comes before the first change.
 
-    Refused are an address that is in use on this host, IPv6 where the kernel has none, and any change without
+    Refused are an address that is in use on this host, IPv6 where the kernel has none, and a bandwidth without
     pyroute2. ``taken`` maps the addresses of the other jails' documents to their names; a caller with many jails asks
     network_conflicts.taken_addresses() once for all, and gives ``links`` as in network_state.read().
     """
@@ -204,14 +204,14 @@ def preflight(
         from .network_changes import refuse_missing_wire, require_library
 
         refuse_missing_wire(want)
-        require_library(want.jail)
+        require_library(want)
 
 
 def ensure(document: Mapping[str, Any], index: int, *, taken: Mapping[str, str] | None = None) -> bool:
     """Make the network what the document says, from whatever is there; whether anything changed.
 
     EngineError for an address that is in use on this host, for a link of somebody else under the name that we need, and
-    where pyroute2 is missing. ``taken`` is that of preflight().
+    for a bandwidth where pyroute2 is missing. ``taken`` is that of preflight().
     """
     if document["ip"]["mode"] == "shared":
         from . import shared_network

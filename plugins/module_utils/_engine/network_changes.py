@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 
-from .._kernel import announcements, files, links, namespaces, sysctls
+from .._kernel import announcements, files, iproute, links, namespaces, sysctls
 from .._kernel.errors import KernelError
 from .._kernel.rtnetlink import Link, Reader
 from . import bandwidth, places
@@ -34,20 +34,25 @@ _HOST_OWNED_PARAMETERS = {**_PARAMETERS, "net/ipv4/ip_unprivileged_port_start": 
 _SHAPING = ("create_ifb", "limit", "redirect_ingress")
 
 
-def require_library(jail: str) -> None:
-    """EngineError where pyroute2 is not installed for this Python."""
-    if not links.is_available():
-        raise EngineError(
-            jail,
-            "pyroute2 is not installed for the Python that runs this",
-            remedy="install python3-pyroute2; the role hosting.jails.host does it",
-        )
+def require_library(want: Wanted) -> None:
+    """EngineError where a bandwidth is asked for and pyroute2 is not installed for this Python."""
+    if (want.ingress or want.egress) and not iproute.is_available():
+        raise _no_library(want)
+
+
+def _no_library(want: Wanted) -> EngineError:
+    return EngineError(
+        want.jail,
+        "pyroute2 is not installed for the Python that runs this",
+        path="ip.bandwidth",
+        remedy="install python3-pyroute2; the role hosting.jails.host does it",
+    )
 
 
 class Changes:
     """The requests that change one jail's network, over one socket on the host and one in the jail.
 
-    Both are opened when the first request needs them, and with the first of them pyroute2 is imported.
+    Both are opened when the first request needs them.
     """
 
     def __init__(self, want: Wanted) -> None:
@@ -75,7 +80,6 @@ class Changes:
         return self._connections["jail"]
 
     def _connect(self) -> links.Connection:
-        require_library(self._want.jail)
         return self._open.enter_context(links.Connection())
 
     def create_namespace(self) -> None:
@@ -187,6 +191,8 @@ class Changes:
     def _refusal(self, step: Step, error: KernelError) -> EngineError | None:
         """What a kernel's refusal means to the operator, None where its own words say it best."""
         want = self._want
+        if error.errno == errno.ENOPKG:
+            return _no_library(want)
         if step.method == "plug_into":
             return missing_link(want) if error.errno == errno.ENODEV else _no_bridge(want)
         if step.method in _SHAPING and error.errno in (errno.ENOENT, errno.EOPNOTSUPP):

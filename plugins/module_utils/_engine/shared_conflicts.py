@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from .._kernel import cgroup_bpf, sysctls
 from .._kernel.rtnetlink import RTN_LOCAL, Reader
 from .errors import EngineError
-from .network_changes import require_library
 from .network_conflicts import taken_addresses
 from .network_state import marked_jail
 from .shared_addresses import ip_of, read_record
@@ -26,9 +25,9 @@ _TOGETHER = (5, 15)
 def refuse(want: Wanted, taken: Mapping[str, str] | None) -> None:
     """EngineError for what ensure() or a start would refuse; changes nothing.
 
-    Refused are a kernel that cannot hold a jail, an address that is somebody else's, a link that is not there, and any
-    change of addresses without pyroute2. ``taken`` is that of network.preflight(): an address that it says is to be
-    this very jail's is about to be given up by whoever has it.
+    Refused are a kernel that cannot hold a jail, an address that is somebody else's, and a link that is not there.
+    ``taken`` is that of network.preflight(): an address that it says is to be this very jail's is about to be given up
+    by whoever has it.
     """
     _refuse_lost_sockets(want.jail)
     known = taken_addresses(want.jail) if taken is None else taken
@@ -102,7 +101,6 @@ def _refuse_link(want: Wanted, address: str, reader: Reader) -> None:
             path="ip.interface",
             remedy="name a link of the host's own",
         )
-    require_library(want.jail)
 
 
 def _conflict(want: Wanted, number: int, use: str) -> EngineError:

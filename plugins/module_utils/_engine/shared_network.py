@@ -149,7 +149,7 @@ def _repair(want: Wanted, carrier: Carrier, carried: Carried, reader: Reader) ->
         link = carrier.link(reader)
         recorded = {**recorded, **ours}
         shared_addresses.write_record(want.jail, recorded)
-        with _connection(want.jail) as connection:
+        with links.Connection() as connection:
             carrier.add(changes, connection, link)
     group = status.group(want.jail)
     if group.exists() and not cgroup_bpf.is_held(group.unified, identity(want.held)):
@@ -158,7 +158,7 @@ def _repair(want: Wanted, carrier: Carrier, carried: Carried, reader: Reader) ->
         _hold(group, want.held)
         _end_connections(group, want.held)
     if changes.removed:
-        with _connection(want.jail) as connection:
+        with links.Connection() as connection:
             shared_addresses.remove(changes.removed, connection, reader)
     if ours != recorded:
         shared_addresses.write_record(want.jail, ours)
@@ -174,14 +174,6 @@ def _hold(group: Cgroup, held: Held) -> None:
     cgroup_bpf.hold(group.unified, identity(held), lambda: programs(held))
 
 
-def _connection(jail: str) -> links.Connection:
-    """An open socket for changes; EngineError where pyroute2 is missing."""
-    from .network_changes import require_library
-
-    require_library(jail)
-    return links.Connection()
-
-
 def remove(jail: str, index: int | None) -> bool:
     """Take the addresses that we have added from the host; whether there were any.
 
@@ -190,7 +182,7 @@ def remove(jail: str, index: int | None) -> bool:
     with Reader() as reader:
         marked = shared_addresses.marked(jail, index, reader)
         if marked:
-            with _connection(jail) as connection:
+            with links.Connection() as connection:
                 shared_addresses.remove(marked, connection, reader)
     shared_addresses.write_record(jail, {})
     return bool(marked)

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from .errors import KernelError
 
 DUMP = 0x300
+CREATE_NEW, CREATE_OR_REPLACE = 0x600, 0x500
+_ACKNOWLEDGE = 0x04
 _REQUEST, _DUMP_INTERRUPTED = 0x01, 0x10
 _ERROR, _DONE = 2, 3
 _SOL_NETLINK, _GET_STRICT_CHECK = 270, 12
@@ -70,6 +72,15 @@ class Netlink:
             if not interrupted:
                 return bodies
         raise KernelError("read", target, errno.EAGAIN)
+
+    def request(self, kind: int, flags: int, body: bytes, operation: str, target: str) -> None:
+        """Have something changed, and wait for the kernel's word that it is; KernelError with its errno."""
+        try:
+            self._exchange(kind, flags | _ACKNOWLEDGE, body, 0, target)
+        except KernelError as error:
+            raise KernelError(operation, target, error.errno) from error
+        except OSError as error:
+            raise KernelError.from_os_error(operation, target, error) from error
 
     def _exchange(self, kind: int, flags: int, request: bytes, answer: int, target: str) -> tuple[list[bytes], bool]:
         """Bodies of the answers to one request, and whether a change ran into the dump."""

@@ -3,25 +3,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # This is PRIVATE to the collection: do not import it from elsewhere.
-"""What becomes of packets on their way through a link: tc(8), through pyroute2.
+"""What becomes of packets on their way through a link: tc(8).
 
 A link shapes only what it sends. What it receives is shaped by sending it through an ifb: a link that gives everything
-it was sent back to where that came from.
+it was sent back to where that came from. What shapes goes through pyroute2; the filter that every jail has does not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import socket
 import struct
+from collections.abc import Iterator
 from typing import Any, Callable
 
-from . import bpf, rtnetlink
+from . import bpf, namespaces, rtnetlink
+from .errors import KernelError
+from .iproute import Requests
+from .netlink import CREATE_NEW, CREATE_OR_REPLACE, pack
 from .rtnetlink import Link, TokenBucket
 
 _ETH_P_ALL = 3
-# Instructions of a classifier that matches every packet (tc-bpf(8)): r0 = -1; exit.
 _EVERY_PACKET = struct.pack("=BBhi", 0xB7, 0, 0, -1) + struct.pack("=BBhi", 0x95, 0, 0, 0)
+_RTM_NEWQDISC, _RTM_NEWTFILTER = 36, 44
+_CLSACT_HANDLE, _CLSACT_PARENT = 0xFFFF0000, 0xFFFFFFF1
+_TCA_KIND, _TCA_OPTIONS = 1, 2
+_TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS, _DIRECT_ACTION = 6, 7, 8, 1
+_TRAFFIC = struct.Struct("=BxxxiIII")
+_REDIRECTION = {"handle": 1, "parent": rtnetlink.TC_INGRESS, "prio": 2, "protocol": _ETH_P_ALL}
 
 
 class TrafficControl:
@@ -30,18 +41,46 @@ class TrafficControl:
     _request: Callable[..., None]
     _tolerant: Callable[..., None]
 
+    def __init__(self) -> None:
+        self._namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._shaping: Requests | None = None
+
+    def close(self) -> None:
+        os.close(self._namespace)
+        if self._shaping:
+            self._shaping.close()
+
+    def _shape(self, operation: str, target: str, *arguments: Any, **options: Any) -> None:
+        """One request through pyroute2; KernelError ENOPKG where there is none."""
+        if self._shaping is None:
+            with namespaces.visiting(self._namespace, namespaces.NEWNET):
+                self._shaping = Requests()
+        self._shaping.send(operation, target, *arguments, **options)
+
     def filter_ingress(self, link: Link, *, code: bytes, name: str) -> None:
         """Have a bpf program judge every packet that a link receives, in place of the one before without a gap.
 
         KernelError ENOENT: the kernel has no sch_ingress or cls_bpf.
         """
-        self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", "tc", "add", "clsact", link.ifindex)
-        self._classify(link, code, priority=1, name=name, direct_action=True)
+        self._filter(link, code, name=name, parent=rtnetlink.TC_INGRESS)
 
     def filter_egress(self, link: Link, *, code: bytes, name: str) -> None:
         """The same for every packet that a link sends; found again by Reader.egress_filters()."""
-        self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", "tc", "add", "clsact", link.ifindex)
-        self._classify(link, code, priority=1, name=name, parent=rtnetlink.TC_EGRESS, direct_action=True)
+        self._filter(link, code, name=name, parent=rtnetlink.TC_EGRESS)
+
+    def _filter(self, link: Link, code: bytes, *, name: str, parent: int) -> None:
+        place = _TRAFFIC.pack(0, link.ifindex, _CLSACT_HANDLE, _CLSACT_PARENT, 0) + pack([(_TCA_KIND, b"clsact\0")])
+        self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", _RTM_NEWQDISC, place, CREATE_NEW)
+        with _loaded(code) as program:
+            options = [
+                (_TCA_BPF_FD, struct.pack("=I", program)),
+                (_TCA_BPF_NAME, name.encode() + b"\0"),
+                (_TCA_BPF_FLAGS, struct.pack("=I", _DIRECT_ACTION)),
+            ]
+            first_of_all = 1 << 16 | socket.htons(_ETH_P_ALL)
+            header = _TRAFFIC.pack(0, link.ifindex, 1, parent, first_of_all)
+            body = header + pack([(_TCA_KIND, b"bpf\0"), (_TCA_OPTIONS, pack(options))])
+            self._request("filter", f"ingress of {link.name}", _RTM_NEWTFILTER, body, CREATE_OR_REPLACE)
 
     def redirect_ingress(self, link: Link, *, to: Link, name: str) -> None:
         """Send what a link receives, and its filter has let pass as unspecified, out of another link.
@@ -49,60 +88,32 @@ class TrafficControl:
         KernelError ENOENT: the kernel has no act_mirred.
         """
         action = {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": to.ifindex}
-        self._classify(link, _EVERY_PACKET, priority=2, name=name, action=action)
-
-    def _classify(
-        self,
-        link: Link,
-        code: bytes,
-        *,
-        priority: int,
-        name: str,
-        parent: int = rtnetlink.TC_INGRESS,
-        **what: Any,
-    ) -> None:
-        program = bpf.load(bpf.SCHED_CLS, code, "jail_ingress")
-        try:
-            self._request(
+        with _loaded(_EVERY_PACKET) as program:
+            self._shape(
                 "filter",
                 f"ingress of {link.name}",
                 "tc",
                 "replace-filter",
                 "bpf",
                 link.ifindex,
-                handle=1,
-                parent=parent,
-                prio=priority,
-                protocol=_ETH_P_ALL,
                 fd=program,
                 name=name,
-                **what,
+                action=action,
+                **_REDIRECTION,
             )
-        finally:
-            os.close(program)
 
     def stop_redirecting(self, link: Link) -> None:
         """Take back redirect_ingress(); one that is gone is no error."""
-        self._tolerant(
-            (errno.ENOENT, errno.EINVAL),
-            "unfilter",
-            f"ingress of {link.name}",
-            "tc",
-            "del-filter",
-            "bpf",
-            link.ifindex,
-            handle=1,
-            parent=rtnetlink.TC_INGRESS,
-            prio=2,
-            protocol=_ETH_P_ALL,
-        )
+        with _nothing_there():
+            target = f"ingress of {link.name}"
+            self._shape("unfilter", target, "tc", "del-filter", "bpf", link.ifindex, **_REDIRECTION)
 
     def limit(self, link: Link, bucket: TokenBucket, *, burst: int) -> None:
         """Have a link send no faster than this, in place of the limit before; ``burst`` bytes may go at once.
 
         KernelError ENOENT: the kernel has no sch_tbf.
         """
-        self._request(
+        self._shape(
             "limit",
             f"link {link.name}",
             "tc",
@@ -117,9 +128,8 @@ class TrafficControl:
 
     def unlimit(self, link: Link) -> None:
         """Have a link send as fast as it can."""
-        self._tolerant(
-            (errno.ENOENT, errno.EINVAL), "unlimit", f"link {link.name}", "tc", "del", index=link.ifindex, root=True
-        )
+        with _nothing_there():
+            self._shape("unlimit", f"link {link.name}", "tc", "del", index=link.ifindex, root=True)
 
     def create_ifb(self, name: str) -> None:
         """A link that sends everything back to where it came from; KernelError EEXIST where its name is taken.
@@ -127,4 +137,23 @@ class TrafficControl:
         One queue: a limit holds for all of them together, and each of them costs.
         """
         options = {"kind": "ifb", "num_tx_queues": 1, "num_rx_queues": 1}
-        self._request("create ifb", name, "link", "add", ifname=name, **options)
+        self._shape("create ifb", name, "link", "add", ifname=name, **options)
+
+
+@contextlib.contextmanager
+def _loaded(code: bytes) -> Iterator[int]:
+    program = bpf.load(bpf.SCHED_CLS, code, "jail_ingress")
+    try:
+        yield program
+    finally:
+        os.close(program)
+
+
+@contextlib.contextmanager
+def _nothing_there() -> Iterator[None]:
+    """What is to be taken back may be gone already."""
+    try:
+        yield
+    except KernelError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL):
+            raise

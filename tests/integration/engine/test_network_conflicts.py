@@ -100,11 +100,16 @@ def test_a_live_address_moves_when_its_jail_gives_it_up() -> None:
     assert host.answers("10.20.0.12")
 
 
-def test_a_host_without_pyroute2_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_pyroute2_is_told_what_to_install_for_a_bandwidth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyroute2", None)
-    with pytest.raises(EngineError, match="jail web1: pyroute2 is not installed .*; install python3-pyroute2"):
-        network.ensure(host.jail("web1", "10.20.0.11/32"), 1)
-    assert network.observe("web1") is None
+    limited = host.jail("web1", "10.20.0.11/32", bandwidth={"ingress": "2M"})
+    message = r"jail web1: ip\.bandwidth: pyroute2 is not installed .*; install python3-pyroute2"
+    with pytest.raises(EngineError, match=message):
+        network.preflight(limited)
+    with pytest.raises(EngineError, match=message):
+        network.ensure(limited, 1)
+    network.ensure(host.jail("web1", "10.20.0.11/32"), 1)
+    assert host.answers("10.20.0.11")
 
 
 @pytest.mark.parametrize("address", ["10.20.0.11/32", "fd00:20::11/128"])

@@ -52,8 +52,8 @@ def private_host(private_state: None) -> None:
 @pytest.fixture(autouse=True)
 def wires(private_host: None) -> None:
     with links.Connection() as connection:
-        connection._request("make", BRIDGE, "link", "add", ifname=BRIDGE, kind="bridge")
-        connection._request("make", PARENT, "link", "add", ifname=PARENT, kind="veth", peer={"ifname": OTHER_END})
+        connection._shape("make", BRIDGE, "link", "add", ifname=BRIDGE, kind="bridge")
+        connection._shape("make", PARENT, "link", "add", ifname=PARENT, kind="veth", peer={"ifname": OTHER_END})
         for name in (BRIDGE, PARENT, OTHER_END):
             connection.set_link(host.link(name), up=True)
         for address in addresses(1):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 
-from ..._kernel import links
+from ..._kernel import iproute
+from ..._model.actions import Action
 from ..._model.addresses import single
 from ..._model.document import effective
 from .. import allocations, apply, network, store
@@ -26,8 +27,8 @@ def carry_out(jobs: Jobs, means: Means) -> None:
     Removals come first, as they give back addresses. The others come in waves.
     """
     changed = [job for job in jobs.values() if job.changes and not job.failure]
-    if any(action.kind.startswith("network.") for job in changed for action in job.actions):
-        links.load()
+    if any(_shapes(action) for job in changed for action in job.actions):
+        iproute.load()
     for level in reversed(means.order.levels(job.name for job in changed if job.goes)):
         for first in range(0, len(level), _TOGETHER):
             Removal(jobs, level[first : first + _TOGETHER], means).run()
@@ -39,6 +40,13 @@ def carry_out(jobs: Jobs, means: Means) -> None:
         Change(jobs, names, means).run()
     for job in changed:
         _verify(job)
+
+
+def _shapes(action: Action) -> bool:
+    """Whether it may need pyroute2, which workers that have to import it each would wait for."""
+    return action.kind in ("network.create", "network.change") and bool(
+        action.arguments["document"]["ip"].get("bandwidth")
+    )
 
 
 def _verify(job: Job) -> None:
