@@ -35,6 +35,7 @@ from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor.c
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import (
     files,
     namespaces,
+    nftables,
     pidfd,
     rtnetlink,
 )
@@ -286,6 +287,32 @@ def test_a_start_that_the_supervisor_has_not_begun_when_it_leaves_is_its_success
     succeeds(task("absent"))
     # Which has ended, and is to be buried by the test.
     assert settled(before, passing="^left: process $") == []
+
+
+def test_a_table_that_goes_while_it_is_read_and_comes_again_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, before: list[str]
+) -> None:
+    rules = {"inbound": {"policy": "drop"}}
+    defined = task("present", **whole_jail(ip={"mode": "vnet", "addresses": ["10.22.1.1/32"], "firewall": rules}))
+    succeeds(defined)
+    call, calls = nftables._run, []
+
+    def flushed(*arguments: Any, **options: Any) -> str:
+        calls.append(arguments)
+        if len(calls) > 1:
+            return call(*arguments, **options)
+        subprocess.run(["nft", "delete", "table", "inet", firewall_state.TABLE], check=True)
+        try:
+            return call(*arguments, **options)
+        finally:
+            succeeds(defined)
+
+    monkeypatch.setattr(nftables, "_run", flushed)
+    installed = firewall_state.read()
+    assert installed is not None
+    assert installed.jails() == {NAME}
+    succeeds(task("absent"))
+    assert settled(before) == []
 
 
 def test_rules_of_a_jail_that_is_being_removed_are_not_given_back(meanwhile: Disturb, before: list[str]) -> None:

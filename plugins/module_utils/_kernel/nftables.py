@@ -23,6 +23,7 @@ Command = Mapping[str, Any]
 
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 _TIMEOUT_SECONDS = 60
+_ATTEMPTS = 5
 
 
 class Refused(KernelError):
@@ -47,17 +48,20 @@ def read_table(name: str) -> list[dict[str, Any]] | None:
 
     KernelError ENOPKG: nft is not installed.
     """
-    if not has_table(name):
-        return None
     command = {"list": {"table": {"family": "inet", "name": name}}}
-    try:
-        answer = _run([command], operation="list", target=f"table inet {name}")
-    except Refused:
-        if has_table(name):
-            raise
-        return None  # it went away in between
-    objects: list[dict[str, Any]] = json.loads(answer)["nftables"]
-    return objects
+    attempts = _ATTEMPTS
+    while has_table(name):
+        attempts -= 1
+        try:
+            answer = _run([command], operation="list", target=f"table inet {name}")
+        except Refused:
+            # It may have gone while nft looked, and come again.
+            if not attempts:
+                raise
+            continue
+        objects: list[dict[str, Any]] = json.loads(answer)["nftables"]
+        return objects
+    return None
 
 
 def apply(commands: Sequence[Command], *, target: str) -> None:
