@@ -262,8 +262,9 @@ def zombies(name: str) -> list[int]:
 
 
 def test_a_jail_whose_namespaces_and_network_are_gone_starts_again_as_after_a_boot() -> None:
-    """jailctl runs isolated and without site, and still has to find pyroute2."""
-    with jail("eng-life", ip={"mode": "vnet", "addresses": ["10.23.0.31/32"]}, command=["sleep", "100"]) as it:
+    """jailctl runs isolated and without site, and still has to find pyroute2, which limits the bandwidth."""
+    ip = {"mode": "vnet", "addresses": ["10.23.0.31/32"], "bandwidth": {"ingress": "100M"}}
+    with jail("eng-life", ip=ip, command=["sleep", "100"]) as it:
         it.converge(state="stopped")
         from ansible_collections.hosting.jails.plugins.module_utils._engine import network
         from ansible_collections.hosting.jails.plugins.module_utils._kernel import namespaces
