@@ -101,7 +101,7 @@ engine: root ## Tests of the engine, of what it asks of the kernel, and of the m
 escape: root ## Attempts to get out of jails, on a machine of their own, as root
 	tests/own-machine pytest tests/escape $(PYTEST_ARGS) | tee $(BUILD)/log/$@
 
-# FAULTS_EVERY=1 kills at every single step, and takes its time.
+# FAULTS_EVERY=1 kills at every single step, FAULTS_SECONDS=600 goes on as long with everything at once; both take their time.
 faults: root ## Kills and other faults, each on a machine of its own, as root
 	pytest tests/faults $(PYTEST_ARGS) --numprocesses 2 | tee $(BUILD)/log/$@
 
