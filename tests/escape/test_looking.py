@@ -54,3 +54,19 @@ def test_a_jail_is_stopped_whatever_its_first_process_calls_itself(liar: Prisone
     assert jails.jailctl("stop", liar.name).returncode == 0
     assert liar.state == "stopped"
     liar.converge(state="started")
+
+
+def test_who_locks_the_pipe_that_he_prints_to_keeps_nobody_from_being_heard(outside: Outside) -> None:
+    """Whoever reads such a pipe waits, and no signal ends that: it must not be the supervisor."""
+    says = ["sh", "-c", "while echo tick; do sleep 0.1; done"]
+    with outside.prisoner("holder", ip={"mode": "none"}, command=["python3", "/probe/holder.py"]) as holder:
+        jails.wait_until((outside.volume / "held").exists, what="the pipe to be locked")
+        with outside.prisoner("heard", ip={"mode": "none"}, command=says) as heard:
+            jails.wait_until(lambda: "tick" in heard.log(), what="another jail to be heard")
+            jails.dismiss_supervisor()
+            lines = heard.log().count("tick")
+            assert jails.jailctl("restart", heard.name).returncode == 0
+            jails.wait_until(lambda: heard.log().count("tick") > lines + 1, what="the next supervisor to hear it")
+        assert holder.state == "running"
+        assert jails.jailctl("stop", holder.name).returncode == 0
+    (outside.volume / "held").unlink()

@@ -11,6 +11,8 @@ import os
 import re
 import time
 
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import reader
+from ansible_collections.hosting.jails.plugins.module_utils._kernel import process_table
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import find_hierarchies
 from ansible_collections.hosting.jails.tests.faults import machine
 from ansible_collections.hosting.jails.tests.integration.engine import network_host
@@ -84,9 +86,15 @@ def _strays() -> list[str]:
                 zombie = file.read().rpartition(")")[2].split()[0] == "Z"
         except (OSError, StopIteration):
             continue
-        if not zombie and "/jails/" not in group and not _is_supervisor(pid):
+        if not zombie and "/jails/" not in group and not _is_supervisor(pid) and not _is_reader(pid):
             found.append(f"{pid} {command} in {group}")
     return found
+
+
+def _is_reader(pid: int) -> bool:
+    """The child by which the supervisor reads what jails print, as long as there is a supervisor."""
+    process = process_table.read_process(pid)
+    return process is not None and process.name == reader.NAME and _is_supervisor(process.parent)
 
 
 def _is_supervisor(pid: int) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +35,8 @@ class Starting:
     state: RuntimeState
     output: int
     syslog: Syslog | None = None
+    # Another descriptor of the same FIFO, of who watches the jail.
+    reading: int = -1
 
     def record(self, launched: Launched) -> RuntimeState:
         """Record that the jail runs; without a record nobody would know of it, so a KernelError undoes the start."""
@@ -48,7 +49,9 @@ class Starting:
     def abandon(self, error: Exception) -> None:
         """End what was started, and record why it did not become a running jail."""
         self.launch.close()
-        os.close(self.output)
+        for fd in (self.output, self.reading):
+            if fd >= 0:
+                os.close(fd)
         if self.syslog:
             self.syslog.close()
         status.clear_remains(self.name, phase="failed", message=str(error))
@@ -130,11 +133,10 @@ def open_output(name: str, owner: int) -> int:
     It belongs to the jail's root, so that a program may open /dev/stdout again.
     """
     path = places.output(name)
+    # That of its last life may be in the hands of another jail, which could keep us from opening it.
     with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISFIFO(os.lstat(path).st_mode):
-            os.unlink(path)
-    with contextlib.suppress(FileExistsError):
-        os.mkfifo(path, 0o600)
+        os.unlink(path)
+    os.mkfifo(path, 0o600)
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     os.fchown(fd, owner, owner)
     return fd

@@ -27,6 +27,8 @@ from ..start import Starting
 from ..store import RuntimeState
 from . import aftermath, client, protocol
 from .connection import has_hung_up
+from .outputs import Output, Outputs
+from .reader import open_fifo
 from .watch import Watched, adopt, died_unseen, ended, running, watch
 
 # A supervisor with nothing to watch stays this long for the next request, and ends.
@@ -53,6 +55,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._starts: dict[str, tuple[Starting, socket.socket]] = {}
         self._watched: dict[str, Watched] = {}
+        self._outputs = Outputs(self._register, self._unregister)
         # What follows when they have ended, with their wait status.
         self._children: dict[int, Callable[[int], None]] = {}
         self._timers: dict[str, tuple[float, Callable[[], None]]] = {}
@@ -73,7 +76,7 @@ class Server:
         for name in running():
             watched = adopt(name)
             if watched:
-                self._watch(watched)
+                self._watch(watched, self._outputs.adopt(places.output(name), watched.log.write))
         for name in died_unseen():
             self._settle(name, None, ran_for=0.0)
         for name, state in ended():
@@ -82,6 +85,7 @@ class Server:
             for key, _unused in self._selector.select(self._timeout()):
                 key.data()
             self._run_timers()
+            self._outputs.give_up()
             self._give_up_starts()
         os.close(wakeup)
 
@@ -89,6 +93,10 @@ class Server:
 
     def _register(self, fd: int, callback: Callable[[], None]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, callback)
+
+    def _unregister(self, fd: int) -> None:
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(fd)
 
     def _register_news(self, news: TableNews) -> None:
         """Who flushes the host's packet filter takes the jails' rules along: they are made anew at once.
@@ -124,6 +132,8 @@ class Server:
     def _timeout(self) -> float | None:
         moments = [moment for moment, _unused in self._timers.values()]
         moments += [starting.launch.deadline for starting, _unused in self._starts.values()]
+        if self._outputs.deadline is not None:
+            moments.append(self._outputs.deadline)
         if not self._watched and not self._connections:
             moments.append(self._idle_since + IDLE_SECONDS)
         return max(0.0, min(moments) - time.monotonic()) + 0.001 if moments else None
@@ -183,6 +193,12 @@ class Server:
             return
         self._starts[name] = (starting, connection)
         self._register(starting.launch.fd, lambda: self._advance(name))
+        try:
+            # Before anything of the jail runs, which could keep us from it. One that nobody could watch would wait for
+            # ever for somebody to read what it prints.
+            starting.reading = open_fifo(places.output(name))
+        except OSError as error:
+            self._abandon(name, error)
 
     def _advance(self, name: str) -> None:
         starting, connection = self._starts[name]
@@ -192,7 +208,6 @@ class Server:
             if launched is None:
                 return
             os.close(launched.pidfd)
-            # One that nobody could watch would wait for ever for somebody to read what it prints.
             watched = watch(name, starting.record(launched), starting.syslog)
         except (EngineError, KernelError, OSError) as error:
             self._abandon(name, error)
@@ -203,7 +218,7 @@ class Server:
         os.close(starting.output)
         if name in self._watched:
             self._forget(self._watched[name])
-        self._watch(watched)
+        self._watch(watched, self._outputs.add(starting.reading, watched.log.write))
         self._say(connection, {"jail": name, "ok": True, "pid": watched.state.pid})
 
     def _abandon(self, name: str, error: Exception) -> None:
@@ -223,24 +238,29 @@ class Server:
 
     # Running jails
 
-    def _watch(self, watched: Watched) -> None:
-        self._register(watched.output, watched.drain)
+    def _watch(self, watched: Watched, output: Output) -> None:
+        watched.output = output
         if watched.syslog:
             self._register(watched.syslog.fileno(), watched.hear)
         self._register(watched.pidfd, lambda: self._ended(watched))
         self._watched[watched.name] = watched
 
     def _forget(self, watched: Watched) -> None:
-        self._selector.unregister(watched.output)
+        if watched.output:
+            self._outputs.remove(watched.output)
         if watched.syslog:
-            self._selector.unregister(watched.syslog.fileno())
-        self._selector.unregister(watched.pidfd)
+            self._unregister(watched.syslog.fileno())
+        self._unregister(watched.pidfd)
         watched.close()
         if self._watched.get(watched.name) is watched:
             del self._watched[watched.name]
 
     def _ended(self, watched: Watched) -> None:
-        watched.drain(everything=True)
+        self._unregister(watched.pidfd)
+        if watched.output:
+            self._outputs.finish(watched.output, lambda: self._said_all(watched))
+
+    def _said_all(self, watched: Watched) -> None:
         watched.hear()
         self._forget(watched)
         exit_status = self._exit_status(watched.state.pid)

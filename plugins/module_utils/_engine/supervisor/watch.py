@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,10 +15,8 @@ from ..._kernel.errors import KernelError
 from .. import places, status, store
 from ..store import RuntimeState
 from .log import Log
+from .outputs import Output
 from .syslog import Syslog, listen
-
-_CHUNK = 65536
-_MOST_PIECES = 32
 
 
 @dataclass
@@ -31,24 +27,9 @@ class Watched:
     name: str
     state: RuntimeState
     pidfd: int
-    output: int
     log: Log
     syslog: Syslog | None = None
-
-    def drain(self, *, everything: bool = False) -> None:
-        """Move output into the log: one piece, so that no jail keeps the others waiting, or all that is there.
-
-        All is bounded too: another jail may hold the FIFO, handed over on a shared volume, and write for ever.
-        """
-        for _piece in range(_MOST_PIECES if everything else 1):
-            try:
-                data = os.read(self.output, _CHUNK)
-            except BlockingIOError:
-                return
-            if data:
-                self.log.write(data)
-            if not data:
-                return
+    output: Output | None = None
 
     def hear(self) -> None:
         """Move some of what it has logged into the log."""
@@ -57,27 +38,15 @@ class Watched:
 
     def close(self) -> None:
         """Stop watching."""
-        for fd in (self.pidfd, self.output):
-            os.close(fd)
+        os.close(self.pidfd)
         if self.syslog:
             self.syslog.close()
         self.log.close()
 
 
 def watch(name: str, state: RuntimeState, syslog: Syslog | None = None) -> Watched:
-    """Watch a running jail, which takes over ``syslog``.
-
-    Its output is opened anew: O_NONBLOCK belongs to an open file description (open(2)), and on the jail's own it would
-    make programs lose what they print faster than we read.
-    """
-    output = os.open(places.output(name), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        if not stat.S_ISFIFO(os.fstat(output).st_mode):
-            raise KernelError("watch", places.output(name), errno.EINVAL)
-        return Watched(name, state, pidfd.open_pidfd(state.pid), output, Log(places.log(name)), syslog)
-    except KernelError:
-        os.close(output)
-        raise
+    """Watch a running jail, which takes over ``syslog``; its output is still to be added."""
+    return Watched(name, state, pidfd.open_pidfd(state.pid), Log(places.log(name)), syslog)
 
 
 def adopt(name: str) -> Watched | None:
