@@ -96,7 +96,7 @@ class Controller:
 
     def finish(self, process: subprocess.Popen[str], *, since: float) -> Run:
         """Wait for a run."""
-        output, _unused = process.communicate(timeout=300)
+        output, _unused = process.communicate(timeout=900)
         lines = self._results.read_text(encoding="utf-8").splitlines() if self._results.exists() else []
         return Run(process.returncode, output, time.monotonic() - since, [json.loads(line) for line in lines])
 
