@@ -31,8 +31,8 @@ def before(unwatched: list[str]) -> list[str]:
     return unwatched
 
 
-def impatient() -> None:
-    connection.SILENCE_SECONDS = 2.0
+def impatient(seconds: float = 2.0) -> None:
+    connection.SILENCE_SECONDS = seconds
 
 
 @contextlib.contextmanager
@@ -156,7 +156,8 @@ def test_a_start_that_takes_long_is_waited_for_while_the_supervisor_lives(
 
     monkeypatch.setattr(server.Server, "_advance", dawdle)
     with supervised():
-        outcome = run(DEFINED, prepare=impatient)
+        # Less than that takes, and enough for a busy machine to let the supervisor answer.
+        outcome = run(DEFINED, prepare=lambda: impatient(5.0))
         assert not outcome.failure, outcome.failure
         assert outcome.state == "running"
         assert not run(task("absent")).failure

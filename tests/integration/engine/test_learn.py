@@ -38,14 +38,14 @@ while True:
     client.sendall(b'%d\\n' % os.getuid())
     client.close()
 """
-ASKS = ("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80; read -t 5 uid <&3; test $uid = 33")
+ASKS = ("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80; read -t 30 uid <&3; test $uid = 33")
 CAPS = {"profile": "service", "keep": ["SYS_CHROOT"], "drop": ["SETFCAP"], "seccomp": "default"}
 NEEDED = ["KILL", "SETGID", "SETUID"]
 
 
 @pytest.fixture(scope="module")
 def it(nothing_left: None) -> Iterator[jails.Jail]:
-    document: dict[str, Any] = {"command": ["python3", "-c", SERVER], "stop": {"timeout": 1}}
+    document: dict[str, Any] = {"command": ["python3", "-c", SERVER], "stop": {"timeout": 3}}
     with jails.jail(NAME, caps=CAPS, **document) as made:
         yield made
 
@@ -65,7 +65,7 @@ def works(it: jails.Jail) -> bool:
 def test_what_it_learns_is_enough_and_nothing_of_it_too_much(it: jails.Jail) -> None:
     told()
     before = it.describe("document")["document"]
-    done = jailctl("learn", "--time", "5", NAME, "--", *ASKS)
+    done = jailctl("learn", "--time", "30", NAME, "--", *ASKS)
     assert done.returncode == 0, done
     section = yaml.safe_load(done.stdout)["caps"]
     assert section == {"profile": "none", "keep": NEEDED, "seccomp": "strict", "drop": []}
@@ -88,7 +88,7 @@ def test_what_it_learns_is_enough_and_nothing_of_it_too_much(it: jails.Jail) -> 
 
 def test_without_a_command_it_is_watched(it: jails.Jail) -> None:
     told()
-    done = jailctl("learn", "--json", "--time", "1", NAME)
+    done = jailctl("learn", "--json", "--time", "3", NAME)
     assert done.returncode == 0, done
     assert json.loads(done.stdout) == {"caps": {"profile": "none", "keep": NEEDED, "seccomp": "strict", "drop": []}}
     assert works(it)
@@ -101,7 +101,7 @@ def test_where_the_kernel_does_not_tell_everything_is_tried(it: jails.Jail, monk
     monkeypatch.setattr(learning, "tracing", untold)
     steps: list[str] = []
     it.converge(caps={"profile": "none", "keep": [*NEEDED, "CHOWN"], "drop": []}, apply="restart")
-    learned = learning.learn(Lesson(NAME, 5.0, ASKS), steps.append)
+    learned = learning.learn(Lesson(NAME, 30.0, ASKS), steps.append)
     assert learned == ({"profile": "none", "keep": NEEDED, "seccomp": "strict"}, True)
     assert "without CHOWN: works" in steps
     with pytest.raises(EngineError, match="this kernel does not tell what is asked for"):
@@ -143,7 +143,7 @@ def test_who_is_interrupted_leaves_the_document_as_it_was(it: jails.Jail, number
 def test_a_jail_that_was_stopped_is_stopped_again(it: jails.Jail) -> None:
     it.converge(state="stopped")
     try:
-        jailctl("learn", "--time", "1", NAME, "--", "true", check=True)
+        jailctl("learn", "--time", "30", NAME, "--", "true", check=True)
         assert it.state == "stopped"
     finally:
         it.converge(state="started")
