@@ -302,11 +302,12 @@ def test_the_usual_device_nodes_are_left_out(unpacker: Unpacker) -> None:
 
 
 def test_a_sparse_file_stays_sparse(unpacker: Unpacker, tmp_path: Path) -> None:
+    """And nobody reads its holes, which would take many minutes."""
     source = tmp_path / "source"
     source.mkdir()
     with open(source / "disk", "wb") as file:
-        file.truncate(64 << 20)
-        file.seek(32 << 20)
+        file.truncate(24 << 30)
+        file.seek(12 << 30)
         file.write(b"middle")
     data = subprocess.run(
         ["tar", "--sparse", "-C", str(source), "-cf", "-", "disk"], check=True, capture_output=True
@@ -314,8 +315,11 @@ def test_a_sparse_file_stays_sparse(unpacker: Unpacker, tmp_path: Path) -> None:
     shutil.rmtree(source)
     unpacker.unpack(data)
     status = (unpacker.destination / "disk").stat()
-    assert status.st_size == 64 << 20
+    assert status.st_size == 24 << 30
     assert status.st_blocks * 512 < 4 << 20
+    with open(unpacker.destination / "disk", "rb") as file:
+        file.seek(12 << 30)
+        assert file.read(7) == b"middle\0"
 
 
 def test_clones_do_not_share_an_identity(unpacker: Unpacker) -> None:

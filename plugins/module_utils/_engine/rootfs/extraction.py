@@ -11,6 +11,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import IO, Any
 
 from ..._kernel.errors import KernelError
 from . import decompression
@@ -204,19 +205,27 @@ class _Unpacker:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(name, flags, 0o600, dir_fd=parent)
         try:
-            left = member.size
-            while left > 0:
-                data = content.read(min(left, _CHUNK))
-                if not data:
-                    raise Refused(self.entry, "the archive is cut short in the middle of it")
-                left -= len(data)
-                _write(fd, data, sparse=member.issparse())
+            # Only what the archive holds of a sparse file: a kilobyte of it may stand for hours of holes.
+            pieces: Any = member.sparse  # Offsets and sizes.
+            for offset, size in pieces if member.issparse() else [(0, member.size)]:
+                # The buffer above cannot seek in a stream; what is below it reads nothing of holes.
+                content.raw.seek(offset)  # type: ignore[attr-defined]
+                os.lseek(fd, offset, os.SEEK_SET)
+                self._copy(content.raw, fd, size)  # type: ignore[attr-defined]
             os.ftruncate(fd, member.size)
             _take_attributes(member, fd)
             os.utime(fd, (member.mtime, member.mtime))
         finally:
             os.close(fd)
         self.totals.size += member.size
+
+    def _copy(self, content: IO[bytes], fd: int, left: int) -> None:
+        while left > 0:
+            data = content.read(min(left, _CHUNK))
+            if not data:
+                raise Refused(self.entry, "the archive is cut short in the middle of it")
+            left -= len(data)
+            _write(fd, data)
 
     def _make_link(self, member: tarfile.TarInfo, parent: int, parts: list[str]) -> None:
         if not member.linkname:
@@ -304,10 +313,7 @@ def _climbs_out(target: str, *, depth: int) -> bool:
     return False
 
 
-def _write(fd: int, data: bytes, *, sparse: bool) -> None:
-    if sparse and not data.strip(b"\0"):
-        os.lseek(fd, len(data), os.SEEK_CUR)
-        return
+def _write(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
