@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-source, _silent = socket.socketpair()
+source, silent = socket.socketpair()
 piece = b"x" * (4 << 20)
 threading.Thread(target=lambda: os.writev(1, [piece] * 500), daemon=True).start()
 time.sleep(0.05)

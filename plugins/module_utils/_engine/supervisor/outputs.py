@@ -154,7 +154,7 @@ class Outputs:
 
     def _hear(self, reader: Reader) -> None:
         try:
-            answer, given, _flags, _unused = socket.recv_fds(reader.channel, CHUNK + 1, 1)
+            answer, given, _unused, _unused = socket.recv_fds(reader.channel, CHUNK + 1, 1)
         except OSError:
             answer, given = b"", []
         if not answer or not reader.asked:

@@ -49,7 +49,7 @@ def _serve(channel: socket.socket, fds: dict[int, int], parent: int) -> None:
         processes.set_name(NAME)
         processes.close_descriptors({channel.fileno(), *fds.values()})
         while True:
-            message, given, _flags, _unused = socket.recv_fds(channel, _LONGEST, 1)
+            message, given, _unused, _unused = socket.recv_fds(channel, _LONGEST, 1)
             if not message:
                 return
             what, key, path = message.decode().split(" ", 2)
