@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import (
     bases,
+    clones,
     leftovers,
     manifests,
     overlay,
@@ -301,6 +302,45 @@ def test_a_clone_killed_half_way_leaves_nothing_after_the_next_run(
     assert roots.read("web1") is None
     roots.prepare("web1", {"template": "debian"}, uid_base=UID_BASE)
     assert os.listdir(ROOTS) == ["web1"]
+
+
+def test_roots_made_together_are_those_that_each_would_have_been(
+    source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template, damaged = {"template": "debian"}, f"{ROOTS}/web3/rootfs.json"
+    generation = templates.ensure("debian", source)
+    os.makedirs(f"{ROOTS}/.partial.web1.0123abcd/upper")
+    os.makedirs(f"{ROOTS}/web3")
+    files.write_atomic(damaged, "damaged")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    wanted = {f"web{number}": (template, UID_BASE + number) for number in (1, 2, 3)}
+    outcome = clones.make_all({**wanted, "web4": ({"template": "nothing"}, UID_BASE)})
+    assert len(synced) == 1
+    assert (outcome["web1"], outcome["web2"]) == (None, None)
+    assert "damaged" in str(outcome["web3"])
+    assert "there is no template nothing" in str(outcome["web4"])
+    assert sorted(os.listdir(ROOTS)) == ["web1", "web2", "web3"]
+    for jail, (_unused, uid_base) in list(wanted.items())[:2]:
+        made = roots.read(jail)
+        assert made and (made.generation, made.uid_base) == (generation.generation, uid_base)
+        assert roots.prepare(jail, template, uid_base=uid_base) == made
+        assert os.stat(roots.overlay_layers(jail).upper).st_uid == uid_base
+    assert clones.make_all(wanted).keys() == {"web3"}
+
+
+def test_roots_made_together_by_who_is_killed_are_swept_by_the_next(
+    source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    templates.ensure("debian", source)
+    wanted = {f"web{number}": ({"template": "debian"}, UID_BASE) for number in (1, 2)}
+    with monkeypatch.context() as patch:
+        patch.setattr(write_barriers, "sync_file_system", die)
+        killed(lambda: clones.make_all(wanted))
+    assert len(os.listdir(ROOTS)) == 2
+    assert [roots.read(jail) for jail in wanted] == [None, None]
+    assert clones.make_all(wanted) == {"web1": None, "web2": None}
+    assert sorted(os.listdir(ROOTS)) == ["web1", "web2"]
 
 
 def test_a_jail_of_its_own_archive_keeps_the_identity_in_it() -> None:

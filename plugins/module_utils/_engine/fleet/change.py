@@ -11,6 +11,7 @@ from ..._model.actions import Action
 from .. import allocations, apply, firewall
 from ..errors import EXPECTED, EngineError
 from ..host_facts import HostFacts
+from ..rootfs import clones
 from . import definitions, starts
 from .jobs import Job
 from .wave import Wave
@@ -31,7 +32,9 @@ class Change(Wave):
             self.facts = HostFacts(allocations=claimed, taken=self.means.taken)
             self._stop()
             self._filter()
-            self.each([job for job in self.working if job.starts or _makes(job.actions)], self._make)
+            cloned = self._clone()
+            making = [job for job in self.working if job.starts or _makes(job.actions)]
+            self.each(making, lambda job: self._make(job, cloned))
             self._start()
             self.carry_out(self.working, _after_start)
 
@@ -57,8 +60,25 @@ class Change(Wave):
             # What is refused of all is refused because of one: that one will tell.
             self.carry_out(guarded, _filters)
 
-    def _make(self, job: Job) -> None:
-        apply.carry_out(_makes(job.actions), self.facts)
+    def _clone(self) -> set[str]:
+        """Make the roots that stand on templates, together, since each would wait for the disk; whose are made."""
+        jobs = {job.name: job for job in self.working if any(map(_clones, _makes(job.actions)[:1]))}
+        try:
+            sources = {name: _makes(job.actions)[0].arguments["source"] for name, job in jobs.items()}
+            outcome = clones.make_all({name: (source, self._uid_base(name)) for name, source in sources.items()})
+        except EXPECTED as error:
+            outcome = dict.fromkeys(jobs, error)
+        for name, failure in outcome.items():
+            if failure:
+                jobs[name].fail(failure)
+        return {name for name, failure in outcome.items() if not failure}
+
+    def _uid_base(self, name: str) -> int:
+        return self.facts.claim(name).uid_base
+
+    def _make(self, job: Job, cloned: set[str]) -> None:
+        makes = _makes(job.actions)
+        apply.carry_out(makes[1:] if job.name in cloned else makes, self.facts)
         if job.starts:
             allocations.ensure_user_namespace(self.facts.claim(job.name))
 
@@ -92,6 +112,10 @@ def _filters(actions: Sequence[Action]) -> list[Action]:
 
 def _makes(actions: Sequence[Action]) -> list[Action]:
     return [action for action in _before_start(actions) if action.kind not in (*_STOPS, *_TOGETHER, *_NOTHING)]
+
+
+def _clones(action: Action) -> bool:
+    return action.kind == "rootfs.create" and "template" in action.arguments["source"]
 
 
 def _before_start(actions: Sequence[Action]) -> Sequence[Action]:

@@ -55,9 +55,9 @@ class RootManifest:
 _Manifest = TypeVar("_Manifest", TemplateManifest, RootManifest)
 
 
-def write(path: str, manifest: TemplateManifest | RootManifest) -> None:
-    """Store a manifest so that it survives a power cut."""
-    files.write_json(path, asdict(manifest))
+def write(path: str, manifest: TemplateManifest | RootManifest, *, sync: bool = True) -> None:
+    """Store a manifest so that it survives a power cut, if it is to ``sync``."""
+    files.write_json(path, asdict(manifest), sync=sync)
 
 
 def read_template(path: str) -> TemplateManifest | None:

@@ -23,6 +23,8 @@ from .overlay import Layers
 
 # Every function here is called under the jail's lock, and all but read() and describe() while no process is in it.
 
+MAKING = "making the root file system"
+
 
 def read(jail: str) -> RootManifest | None:
     """What a jail's root stands on; None when it has none."""
@@ -142,7 +144,7 @@ def overlay_layers(jail: str) -> Layers:
             path="rootfs",
             remedy="reset it with jail_rootfs",
         )
-    with _on_file_system(jail, "making the layers of the root file system"):
+    with on_file_system(jail, "making the layers of the root file system"):
         return overlay.make_layers(directories.root(jail), lower=lower, owner=manifest.uid_base)
 
 
@@ -203,11 +205,11 @@ def _make(jail: str, source: Mapping[str, Any], uid_base: int, *, keep: bool = F
     store.prepare_directories()
     files.make_directory(directories.ROOTS)
     overlay.refuse_unfit_file_system(jail, directories.ROOTS)
-    manifest = RootManifest(jail, source, uid_base, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    manifest = begun(jail, source, uid_base)
     replaced = _template_of(jail)
     partial = leftovers.new_partial(directories.ROOTS, jail)
     try:
-        with _on_file_system(jail, "making the root file system"):
+        with on_file_system(jail, MAKING):
             made = _clone(manifest, partial, keep) if source.get("template") else _build(manifest, partial, keep)
     finally:
         trees.remove_tree(partial)
@@ -216,16 +218,26 @@ def _make(jail: str, source: Mapping[str, Any], uid_base: int, *, keep: bool = F
     return made
 
 
+def begun(jail: str, source: Mapping[str, Any], uid_base: int) -> RootManifest:
+    """What is known of a root before it is made."""
+    return RootManifest(jail, source, uid_base, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+
 def _clone(manifest: RootManifest, partial: str, keep: bool) -> RootManifest:
     """The reference to the generation is there before anybody can prune it: both hold the same lock."""
-    name = manifest.source["template"]
     with templates.references():
-        generation = templates.current(name)
-        if generation is None:
-            raise _no_template(manifest.jail, name)
-        manifest = replace(manifest, template=name, generation=generation.generation)
-        _complete(manifest, partial, lower=templates.rootfs(generation))
+        manifest, lower = standing(manifest)
+        _complete(manifest, partial, lower=lower)
         return _put_in_place(manifest, partial, keep)
+
+
+def standing(manifest: RootManifest) -> tuple[RootManifest, str]:
+    """A root on the present generation of its template, and the directory of that. Callers hold the references."""
+    name = manifest.source["template"]
+    generation = templates.current(name)
+    if generation is None:
+        raise _no_template(manifest.jail, name)
+    return replace(manifest, template=name, generation=generation.generation), templates.rootfs(generation)
 
 
 def _build(manifest: RootManifest, partial: str, keep: bool) -> RootManifest:
@@ -251,14 +263,18 @@ def _complete(manifest: RootManifest, partial: str, *, lower: str) -> None:
 
 def _put_in_place(manifest: RootManifest, partial: str, keep: bool) -> RootManifest:
     """One rename; an older root of the jail is out of the way just before it. The caller holds the references."""
-    path = directories.root(manifest.jail)
     if keep:
         previous.set_aside(manifest.jail)
-    else:
-        leftovers.discard(path)
-    os.rename(partial, path)
+    rename(manifest.jail, partial)
     files.sync_directory(directories.ROOTS)
     return manifest
+
+
+def rename(jail: str, partial: str) -> None:
+    """Have what was made aside be the root of a jail. Callers hold the references."""
+    path = directories.root(jail)
+    leftovers.discard(path)
+    os.rename(partial, path)
 
 
 def _existing(jail: str) -> RootManifest:
@@ -315,7 +331,8 @@ def _blaming_source(jail: str) -> Iterator[None]:
 
 
 @contextmanager
-def _on_file_system(jail: str, what: str) -> Iterator[None]:
+def on_file_system(jail: str, what: str) -> Iterator[None]:
+    """Say whose root could not be made or changed, and whether the disk is full."""
     try:
         yield
     except (OSError, KernelError) as error:
