@@ -41,6 +41,9 @@ _STEPS = (
     (firewall, "_unmark"),
 )
 
+# What the kernel gives a link that is up, some time later; it goes with the link.
+_BY_ITSELF = ("fe80:", "ff00:")
+
 
 def enter_private_host() -> None:
     """Leave the machine's network; called in the forked child that ``private_state`` runs a test in."""
@@ -74,8 +77,10 @@ def world() -> list[str]:
     with rtnetlink.Reader() as reader:
         found = [f"link {item.name} {item.alias}" for item in reader.links()]
         for item in reader.links():
-            found += [f"address {item.name} {address.address}" for address in reader.addresses(item.ifindex)]
-            found += [f"route {item.name} {route.to}" for route in reader.routes(item.ifindex)]
+            addresses = [address.address for address in reader.addresses(item.ifindex)]
+            routes = [route.to for route in reader.routes(item.ifindex)]
+            found += [f"address {item.name} {address}" for address in addresses if not address.startswith(_BY_ITSELF)]
+            found += [f"route {item.name} {to}" for to in routes if not to.startswith(_BY_ITSELF)]
     pins = [directory for directory, _unused, names in os.walk(places.RUNTIME) if "net" in names]
     return sorted(found + [f"pin {directory}" for directory in pins])
 
