@@ -39,6 +39,18 @@ def set_limits(group: Cgroup, limits: Mapping[str, Any], *, jail: str, fresh: bo
         _set_io(group, limits.get("io", ()), jail=jail)
 
 
+def make_group(group: Cgroup, limits: Mapping[str, Any], *, jail: str) -> None:
+    """Make a jail's group with its limits, again where some of it went before it had them; see Cgroup.is_whole."""
+    for attempts_left in (2, 1, 0):
+        group.create()
+        try:
+            set_limits(group, limits, jail=jail, fresh=True)
+            return
+        except EngineError:
+            if group.is_whole() or not attempts_left:
+                raise
+
+
 def _write(group: Cgroup, name: str, value: str | None) -> None:
     try:
         KNOBS[name].write(group, value)

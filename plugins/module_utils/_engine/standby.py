@@ -80,11 +80,17 @@ def _recipe(name: str) -> Recipe:
     allocations.ensure_user_namespace(allocation)
     recipe = compose(full, allocation)
     group = status.group(name)
-    group.create()
-    limits.set_limits(group, full["limits"], jail=name, fresh=True)
+    limits.make_group(group, full["limits"], jail=name)
     devices.hold(group, full, recipe.devices)
     return recipe._replace(
-        init=find_reaper(pausing=True), command=(), user="root", workdir="", system=False, standby=True, syslog=""
+        init=find_reaper(pausing=True),
+        command=(),
+        user="root",
+        workdir="",
+        system=False,
+        standby=True,
+        syslog="",
+        held_by_controller=group.is_held_by_controller(),
     )
 
 

@@ -82,9 +82,9 @@ def begin(name: str, *, restarts: int = 0, trial: Mapping[str, Any] | None = Non
     try:
         recipe = compose(full, allocation)
         group = status.group(name)
-        group.create()
-        limits.set_limits(group, full["limits"], jail=name, fresh=True)
+        limits.make_group(group, full["limits"], jail=name)
         devices.hold(group, full, recipe.devices)
+        recipe = recipe._replace(held_by_controller=group.is_held_by_controller())
         if full["ip"]["mode"] == "shared":
             _hold_to_addresses(group, full)
         if recipe.system:

@@ -111,6 +111,14 @@ class Cgroup:
             raise KernelError("use cgroup controller", controller, 19)
         return f"{root}/{self.name}"
 
+    def is_whole(self) -> bool:
+        """Whether it is there in every hierarchy.
+
+        systemd removes what is empty from those that it has no use for, whoever has made it, each time it is told to
+        reload its configuration (cg_trim_v1_controllers()).
+        """
+        return all(map(os.path.isdir, self.directories))
+
     def exists(self) -> bool:
         """Whether the group is there (in the version 2 tree)."""
         return os.path.isdir(self.unified)
@@ -136,16 +144,29 @@ class Cgroup:
         write(f"{self._make_place(below=below)}/cgroup.procs", "0")
         self.join_version_1()
 
-    def join_version_1(self) -> None:
-        """The same in the version 1 hierarchies alone.
+    def join_version_1(self) -> bool:
+        """The same in the version 1 hierarchies alone; whether one had lost the group, which has no limits there now.
 
         As a thread: for that the kernel does not stop the forks and exits of the whole host (Linux 5.5), which takes it
         ten milliseconds and more.
         """
-        held = [self.devices] if self.is_held_by_controller() else []
-        for directory in (*self.directories, *held):
-            if directory != self.unified:
-                write(f"{directory}/tasks", "0")
+        if self.is_held_by_controller():
+            write(f"{self.devices}/tasks", "0")
+        roots = [root for root in self.hierarchies.roots if root != self.hierarchies.unified]
+        lost = [root for root in roots if self._join_as_thread(root)]
+        return bool(lost)
+
+    def _join_as_thread(self, root: str) -> bool:
+        lost = False
+        while True:
+            try:
+                write(f"{root}/{self.name}/tasks", "0")
+                return lost
+            except KernelError as error:
+                if error.errno != 2:
+                    raise
+            lost = True
+            _make(root, self.name, unified=False)
 
     def _make_place(self, *, below: bool) -> str:
         """The version 2 directory for a process of ours."""

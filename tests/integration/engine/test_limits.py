@@ -12,10 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.hosting.jails.plugins.module_utils._engine import devices
 from ansible_collections.hosting.jails.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_limits import KNOBS, inherits_cpuset
 from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroup_statistics import read_statistics
-from ansible_collections.hosting.jails.tests.integration.jails import UNTIL_LET_GO, Jail, jail, processes_of, wait_until
+from ansible_collections.hosting.jails.plugins.module_utils._kernel.cgroups import Cgroup
+from ansible_collections.hosting.jails.tests.integration.jails import (
+    UNTIL_LET_GO,
+    Jail,
+    jail,
+    own_supervisor,
+    processes_of,
+    wait_until,
+)
 
 pytestmark = pytest.mark.usefixtures("template", "nothing_left")
 
@@ -262,3 +271,30 @@ def test_statistics_speak_of_the_jail() -> None:
         assert 0 < resources["used"]["memory"] < 100 * MEBIBYTE
         assert resources["used"]["pids"] == 2
         assert resources["used"]["cpu_usec"] > 10_000
+
+
+@pytest.mark.parametrize("moment", ["before it has limits", "before it has a process"])
+def test_a_jail_has_its_limits_where_the_hosts_systemd_has_removed_its_empty_group(
+    monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """systemctl daemon-reload does so in the hierarchies of version 1 (cg_trim_v1_controllers())."""
+    owner, name = (Cgroup, "create") if moment == "before it has limits" else (devices, "hold")
+    original, trimmed = getattr(owner, name), []
+
+    def and_trimmed(group: Cgroup, *arguments: Any) -> Any:
+        result = original(group, *arguments)
+        if group.name.endswith("eng-trimmed") and not trimmed:
+            trimmed.extend(path for path in group.directories if path != group.unified)
+            for directory in trimmed:
+                os.rmdir(directory)
+        return result
+
+    monkeypatch.setattr(owner, name, and_trimmed)
+    asked = {"memory": "100M", "cpus": 0.5, "pids": 40}
+    with own_supervisor(), jail("eng-trimmed", command=["sleep", "100"], limits=asked) as it:
+        if all(path == it.cgroup.unified for path in it.cgroup.directories):
+            pytest.skip("this host has no hierarchy of version 1")
+        assert it.describe("resources")["resources"]["limits"] == asked
+        for directory in it.cgroup.directories:
+            assert str(it.pid) in Path(directory, "cgroup.procs").read_text().split()
+        assert not it.converge(limits=asked)["changed"]

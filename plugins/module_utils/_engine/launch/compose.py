@@ -62,6 +62,7 @@ def compose(document: Mapping[str, Any], allocation: Allocation) -> Recipe:
         sysctls=_sysctls(document["sysctls"], id_base=0 if system else allocation.uid_base),
         files=resolver_files(document),
         syslog=places.syslog(name) if document["syslog"] else "",
+        limits=document["limits"],
     )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..._model.devices import Device
 from ..ceiling import Ceiling
@@ -32,7 +32,8 @@ class Recipe(NamedTuple):
     host id of the jail's root. ``system`` chooses the start order: the jail's own root mounts (a whole distribution),
     instead of mounts that the host's root made and the jail can only look at. ``standby``: it is there for a command
     that enters it, has no network, and dies with its launcher. ``syslog`` is the directory of the host with the socket
-    for its /dev/log, empty for none.
+    for its /dev/log, empty for none. ``limits`` are those that its group has been given, and ``held_by_controller``
+    is whether the version 1 controller of devices has the group.
     """
 
     name: str
@@ -58,3 +59,5 @@ class Recipe(NamedTuple):
     sysctls: Mapping[str, str] = {}
     files: Mapping[str, str] = {}
     syslog: str = ""
+    limits: Mapping[str, Any] = {}
+    held_by_controller: bool = False

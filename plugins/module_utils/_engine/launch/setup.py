@@ -5,6 +5,7 @@
 # This is PRIVATE to the collection: do not import it from elsewhere.
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import resource
@@ -17,6 +18,7 @@ from ..._kernel.cgroups import Cgroup
 from ..._kernel.errors import KernelError
 from .. import places, status
 from ..errors import EngineError, blaming
+from ..limits import set_limits
 from . import init
 from .nodes import clone_nodes
 from .recipe import Recipe
@@ -61,7 +63,7 @@ def _leave_launcher(start: Start) -> None:
 
 def _prepare(start: Start) -> None:
     recipe = start.recipe
-    Cgroup(status.hierarchies(), recipe.cgroup).join_version_1()
+    _join_version_1(recipe)
     _set_rlimits(start)
     _join_network(recipe)
     _start_clocks()
@@ -98,6 +100,15 @@ def _attach_locked(root: int, recipe: Recipe) -> None:
     null = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
     cover_paths(tree, recipe, null)
     os.close(null)
+
+
+def _join_version_1(recipe: Recipe) -> None:
+    """Join what is left of the group: some may have gone since it was made (Cgroup.is_whole), with its limits."""
+    group = Cgroup(status.hierarchies(), recipe.cgroup)
+    if recipe.held_by_controller and not group.is_held_by_controller():
+        raise KernelError("join", group.devices, errno.ENOENT)
+    if group.join_version_1():
+        set_limits(group, recipe.limits, jail=recipe.name, fresh=True)
 
 
 def _set_rlimits(start: Start) -> None:
