@@ -163,6 +163,18 @@ def test_a_jail_does_not_notice_the_death_of_the_supervisor_and_loses_no_line() 
         assert it.pid == pid
 
 
+def test_no_line_is_lost_or_told_twice_however_often_supervisors_are_killed() -> None:
+    printing = "i=1; while :; do echo $i; i=$((i + 1)); sleep 0.002; done"
+    with jail("eng-watch", command=["sh", "-c", printing]) as it:
+        for turn in range(1, 10):
+            wait_until(lambda least=turn * 200: len(it.log()) > least)
+            kill_supervisor()
+            client.connect().close()
+        wait_until(lambda: len(it.log()) > 10 * 200)
+        lines = [int(line) for line in it.log().split()]
+        assert lines == list(range(1, len(lines) + 1))
+
+
 def test_a_program_that_prints_faster_than_the_supervisor_reads_loses_nothing() -> None:
     command = ["sh", "-c", "yes 0123456789abcdef | head -c 3000000; echo; echo done; sleep 1000"]
     with jail("eng-watch", command=command) as it:

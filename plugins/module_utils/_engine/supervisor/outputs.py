@@ -17,10 +17,11 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .reader import CHUNK, DROP, KEEP, OPEN, READ, start_reader
+from .log import Log
+from .reader import CHUNK, DROP, KEEP, OPEN, READ, TAKEN, start_reader
 
 _PATIENCE = 5.0
 _MOST_PIECES = 32
@@ -28,14 +29,15 @@ _MOST_PIECES = 32
 
 @dataclass(eq=False)
 class Output:
-    """The FIFO of one jail, and who takes what comes through it.
+    """The FIFO of one jail, who takes what comes through it, and the log that he writes it to.
 
     ``fd`` is -1 until it is open; ``is_kept``: the reader has it too, so that we are never the last to close it.
     """
 
     key: int
+    path: str
+    log: str
     take: Callable[[bytes], None]
-    path: str = ""
     fd: int = -1
     is_kept: bool = False
     is_polled: bool = False
@@ -68,13 +70,13 @@ class Outputs:
         self._outputs: dict[int, Output] = {}
         self._last_key = 0
 
-    def add(self, fd: int, take: Callable[[bytes], None]) -> Output:
-        """Have what comes through a FIFO taken, which is open already."""
-        return self._added(KEEP, Output(self._new_key(), take, fd=fd))
+    def add(self, path: str, log: Log, *, fd: int) -> Output:
+        """Have what comes through a FIFO taken to a log; it is open already."""
+        return self._added(KEEP, Output(self._new_key(), path, log.path, log.write, fd=fd))
 
-    def adopt(self, path: str, take: Callable[[bytes], None]) -> Output:
+    def adopt(self, path: str, log: Log) -> Output:
         """The same of the FIFO of a jail that runs, and may keep it from being opened."""
-        return self._added(OPEN, Output(self._new_key(), take, path=path))
+        return self._added(OPEN, Output(self._new_key(), path, log.path, log.write))
 
     def finish(self, output: Output, finished: Callable[[], None]) -> None:
         """Have all that is there taken, and then somebody called: also when there is no end to it."""
@@ -149,8 +151,13 @@ class Outputs:
                 continue
             reader.asked, reader.deadline = (what, output), time.monotonic() + _PATIENCE
             given = [output.fd] if what == KEEP else []
-            with contextlib.suppress(OSError):  # One that was killed is noticed by the end of its channel.
-                socket.send_fds(reader.channel, [f"{what} {output.key} {output.path}".encode()], given)
+            self._say(reader, what, output, given)
+
+    @staticmethod
+    def _say(reader: Reader, what: str, output: Output, given: Sequence[int] = ()) -> None:
+        with contextlib.suppress(OSError):  # One that was killed is noticed by the end of its channel.
+            message = f"{what} {output.key} {output.path} {output.log}".encode()
+            socket.send_fds(reader.channel, [message], given)
 
     def _hear(self, reader: Reader) -> None:
         try:
@@ -161,22 +168,25 @@ class Outputs:
             self._lose(reader)
             return
         (what, output), reader.asked = reader.asked, None
+        said = answer[1:]
+        if said:
+            if output.key in self._outputs:
+                output.take(said)
+            self._say(reader, TAKEN, output)
         if output.key in self._outputs:
-            self._follow(what, output, answer[1:], given)
+            self._follow(what, output, given, more=bool(said))
         else:
             for fd in given:
                 os.close(fd)
         self._go_on(reader)
 
-    def _follow(self, what: str, output: Output, said: bytes, given: list[int]) -> None:
+    def _follow(self, what: str, output: Output, given: list[int], *, more: bool) -> None:
         if given:
             output.fd = given[0]
         output.is_kept = output.is_kept or what == KEEP or bool(given)
-        if said:
-            output.take(said)
         if not output.finished:
             self._wait_for_more(output)
-        elif output.fd < 0 or (what == READ and not said) or output.pieces_left <= 0:
+        elif output.fd < 0 or (what == READ and not more) or output.pieces_left <= 0:
             self._finish(output)
         else:
             self._read(output)

@@ -6,7 +6,8 @@
 """The child that reads what jails print, one piece when it is asked.
 
 It keeps every FIFO open for as long as it is told to, and after the supervisor's end until its own: the last to close
-one waits for whoever has it locked.
+one waits for whoever has it locked. A piece that it has read, and of which it does not hear that it was taken before
+the supervisor is gone, it writes to the log itself: no line is lost by the death of a supervisor.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import signal
 import socket
 import stat
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ..._kernel import processes
+from .log import Log
 
 CHUNK = 65536
-# Said in front of a key, and for the second a path.
-KEEP, OPEN, READ, DROP = "keep", "open", "read", "drop"
+# Said in front of a key and the paths of a FIFO and a log. Only the last has no answer.
+KEEP, OPEN, READ, DROP, TAKEN = "keep", "open", "read", "drop", "taken"
 # Before what an answer holds: one without would look like the end of the channel.
 _MARK = b"a"
 _LONGEST = 4096
@@ -30,48 +33,74 @@ _LONGEST = 4096
 NAME = "jailctl-reader"
 
 
+class Piece(NamedTuple):
+    """What was read, and where it belongs."""
+
+    fifo: str
+    log: str
+    said: bytes
+
+
 def start_reader(kept: Mapping[int, int]) -> socket.socket:
-    """Fork a reader that has these FIFOs by their keys; our end of the channel to it. It ends with us."""
+    """Fork a reader that has these FIFOs by their keys; our end of the channel to it. It ends when that is closed."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    parent, pid = os.getpid(), os.fork()
-    if pid == 0:
-        _serve(theirs, dict(kept), parent)
+    if os.fork() == 0:
+        _run(theirs, dict(kept))
     theirs.close()
     return ours
 
 
-def _serve(channel: socket.socket, fds: dict[int, int], parent: int) -> None:
+def _run(channel: socket.socket, fds: dict[int, int]) -> None:
     """Child: it never returns."""
     try:
-        processes.die_with(parent)
         signal.set_wakeup_fd(-1)
         processes.reset_signals()
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         processes.set_name(NAME)
         processes.close_descriptors({channel.fileno(), *fds.values()})
-        while True:
-            message, given, _unused, _unused = socket.recv_fds(channel, _LONGEST, 1)
-            if not message:
-                return
-            what, key, path = message.decode().split(" ", 2)
-            _answer(channel, fds, what, int(key), path, given)
+        _save(_serve(channel, fds))
     finally:
         os._exit(0)
 
 
-def _answer(channel: socket.socket, fds: dict[int, int], what: str, key: int, path: str, given: list[int]) -> None:
-    said, passed_on = b"", []
+def _serve(channel: socket.socket, fds: dict[int, int]) -> Piece | None:
+    """Answer until the supervisor is gone; the piece that it may not have got."""
+    left: Piece | None = None
+    with contextlib.suppress(OSError):
+        while True:
+            message, given, _unused, _unused = socket.recv_fds(channel, _LONGEST, 1)
+            if not message:
+                break
+            what, key, fifo, log = message.decode().split(" ")
+            if what == TAKEN:
+                left = None
+                continue
+            said, passed_on = _do(fds, what, int(key), fifo, given)
+            left = Piece(fifo, log, said) if said else None
+            socket.send_fds(channel, [_MARK, said], passed_on)
+    return left
+
+
+def _do(fds: dict[int, int], what: str, key: int, fifo: str, given: list[int]) -> tuple[bytes, list[int]]:
+    """What was read, and the descriptors that the supervisor gets."""
     if what == KEEP:
         fds[key] = given[0]
     elif what == OPEN:
         with contextlib.suppress(OSError):
-            fds[key] = open_fifo(path)
-            passed_on = [fds[key]]
+            fds[key] = open_fifo(fifo)
+            return b"", [fds[key]]
     elif what == READ:
         with contextlib.suppress(BlockingIOError):
-            said = os.read(fds[key], CHUNK)
+            return os.read(fds[key], CHUNK), []
     elif key in fds:
         os.close(fds.pop(key))
-    socket.send_fds(channel, [_MARK, said], passed_on)
+    return b"", []
+
+
+def _save(left: Piece | None) -> None:
+    """Where there is no FIFO any more the jail is gone, and its log with it."""
+    if left and os.path.lexists(left.fifo):
+        Log(left.log).write(left.said)
 
 
 def open_fifo(path: str) -> int:

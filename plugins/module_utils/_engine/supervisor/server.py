@@ -76,7 +76,7 @@ class Server:
         for name in running():
             watched = adopt(name)
             if watched:
-                self._watch(watched, self._outputs.adopt(places.output(name), watched.log.write))
+                self._watch(watched, self._outputs.adopt(places.output(name), watched.log))
         for name in died_unseen():
             self._settle(name, None, ran_for=0.0)
         for name, state in ended():
@@ -218,7 +218,7 @@ class Server:
         os.close(starting.output)
         if name in self._watched:
             self._forget(self._watched[name])
-        self._watch(watched, self._outputs.add(starting.reading, watched.log.write))
+        self._watch(watched, self._outputs.add(places.output(name), watched.log, fd=starting.reading))
         self._say(connection, {"jail": name, "ok": True, "pid": watched.state.pid})
 
     def _abandon(self, name: str, error: Exception) -> None:
