@@ -15,7 +15,7 @@ from pathlib import Path
 from ansible_collections.hosting.jails.plugins.module_utils._engine import converge as engine
 from ansible_collections.hosting.jails.plugins.module_utils._engine import install, places, status, store
 from ansible_collections.hosting.jails.plugins.module_utils._engine.rootfs import roots
-from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, protocol
+from ansible_collections.hosting.jails.plugins.module_utils._engine.supervisor import client, protocol, reader
 from ansible_collections.hosting.jails.plugins.module_utils._kernel import files
 from ansible_collections.hosting.jails.plugins.module_utils._model.wanted import Wanted
 
@@ -127,6 +127,11 @@ def memory(pid: int) -> dict[str, float]:
     """Rss and Pss of a process in MiB."""
     rows = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
     return {row[0].rstrip(":"): int(row[1]) / 1024 for row in rows if row[0] in ("Rss:", "Pss:")}
+
+
+def readers_of(supervisor: int) -> list[int]:
+    """The children that read what jails print."""
+    return [pid for pid in descendants(supervisor) if Path(f"/proc/{pid}/comm").read_text().rstrip() == reader.NAME]
 
 
 def descendants(pid: int) -> list[int]:

@@ -24,6 +24,7 @@ from ansible_collections.hosting.jails.tests.bench.engine import (
     interpreter,
     memory,
     milliseconds,
+    readers_of,
     run,
 )
 from ansible_collections.hosting.jails.tests.bench.table import Line, compare, percentile, show
@@ -170,9 +171,9 @@ def _memory(fleet: Fleet) -> Iterator[Line]:
     yield Line("memory: supervisor without jails, Pss", empty["Pss"], "MiB")
     fleet.start_all()
     supervisor = ground.supervisor_pid()
-    full = memory(supervisor)
-    yield Line(f"memory: supervisor with {JAILS} jails, Pss", full["Pss"], "MiB")
-    yield Line("memory: supervisor for each idle jail, Pss", (full["Pss"] - empty["Pss"]) * 1024 / JAILS, "KiB")
+    full = sum(memory(pid)["Pss"] for pid in (supervisor, *readers_of(supervisor)))
+    yield Line(f"memory: supervisor and its reader with {JAILS} jails, Pss", full, "MiB")
+    yield Line("memory: both for each idle jail, Pss", (full - empty["Pss"]) * 1024 / JAILS, "KiB")
     init, *others = descendants(fleet.init(fleet.names[0]))
     yield Line("memory: a jail's init, Pss", memory(init)["Pss"] * 1024, "KiB")
     for command in others:
