@@ -29,8 +29,6 @@ from .launch.nodes import clone_nodes
 from .launch.tree import make_node
 
 _SECONDS = 10
-# Nobody joins a jail any more whose init is ending, which takes as long as its processes.
-_MOMENT = 0.5
 _REMEDY = "remove that in the jail, or restart it (state: restarted), which makes its /dev anew"
 
 
@@ -75,7 +73,7 @@ def _mount_nodes(jail: str, wanted: Sequence[Device], unwanted: Sequence[str]) -
             else:
                 _make_nodes_anew(change)
         except (KernelError, OSError) as error:
-            if pidfd.wait(init, _MOMENT):
+            if pidfd.is_ending(init):
                 raise _ended(jail) from error
             raise EngineError(jail, str(error), path="caps.devices", remedy=_REMEDY) from error
 

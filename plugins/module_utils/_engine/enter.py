@@ -37,8 +37,6 @@ _ALL_NAMESPACES = (
 )
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _FAILED = 125
-# Nobody joins a jail any more whose init is ending, which takes as long as its processes.
-_MOMENT = 0.5
 # VEOF (termios(3)): once for what is left of a line without an end, once for the end.
 _END_OF_FILE = b"\x04\x04"
 
@@ -254,7 +252,7 @@ def _raise_failure(target: Target, ours: int, helper: int) -> None:
     report = control.receive(ours)
     if report is not None and report.error:
         os.waitpid(helper, 0)
-        if not report.path and pidfd.wait(target.pidfd, _MOMENT):
+        if not report.path and pidfd.is_ending(target.pidfd):
             raise _not_running(target.name)
         raise EngineError(target.name, report.error, path=report.path, remedy=report.remedy)
 
@@ -313,7 +311,7 @@ def fork_helper(target: Target) -> int:
     except KernelError as error:
         if error.errno == errno.EAGAIN:
             raise _full(target.name) from error
-        if pidfd.wait(target.pidfd, _MOMENT):
+        if pidfd.is_ending(target.pidfd):
             raise _not_running(target.name) from error
         raise EngineError(target.name, str(error), remedy="see jailctl status") from error
     finally:

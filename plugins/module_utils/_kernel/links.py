@@ -17,29 +17,15 @@ import socket
 import struct
 
 from . import rtnetlink
+from . import rtnetlink_records as records
 from .announcements import packed
 from .errors import KernelError
-from .netlink import CREATE_NEW, CREATE_OR_REPLACE, Netlink, pack
+from .netlink import CREATE_NEW, CREATE_OR_REPLACE, Netlink, pack, u32
 from .traffic_control import TrafficControl
 
-_RTM_NEWLINK, _RTM_DELLINK = 16, 17
-_RTM_NEWADDR, _RTM_DELADDR = 20, 21
-_RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
-
-_LINK = struct.Struct("=BxHiII")
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
-_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD = 18, 20, 28
-_IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _VETH_INFO_PEER, _IFLA_MACVLAN_MODE, _MACVLAN_MODE_BRIDGE = 1, 1, 4
-_IFF_UP = 1
-
-_ADDRESS = struct.Struct("=BBBBI")
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_RT_PRIORITY = 1, 2, 6, 8, 9
 _IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
 _FOREVER = 0xFFFFFFFF
-
-_ROUTE = struct.Struct("=BBBBBBBBI")
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _RTN_UNICAST, _RTNH_F_ONLINK = 1, 4
 
 
@@ -72,7 +58,7 @@ class Connection(TrafficControl):
 
         KernelError EEXIST where either name is taken. The kernel ignores an alias at creation: set_link() it.
         """
-        other = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + pack(_new(peer, mtu) + _elsewhere(namespace, mac))
+        other = records.LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + pack(_new(peer, mtu) + _elsewhere(namespace, mac))
         self._create("veth", name, [], pack([(_VETH_INFO_PEER, other)]), mtu)
 
     def create_macvlan(self, name: str, *, parent: rtnetlink.Link, namespace: int, mac: str, mtu: int) -> None:
@@ -80,14 +66,14 @@ class Connection(TrafficControl):
 
         KernelError EEXIST where the name is taken there, EBUSY where the parent is a bridge's port.
         """
-        placed = [(_IFLA_LINK, _u32(parent.ifindex)), *_elsewhere(namespace, mac)]
-        self._create("macvlan", name, placed, pack([(_IFLA_MACVLAN_MODE, _u32(_MACVLAN_MODE_BRIDGE))]), mtu)
+        placed = [(records.IFLA_LINK, u32(parent.ifindex)), *_elsewhere(namespace, mac)]
+        self._create("macvlan", name, placed, pack([(_IFLA_MACVLAN_MODE, u32(_MACVLAN_MODE_BRIDGE))]), mtu)
 
     def _create(self, kind: str, name: str, placed: list[tuple[int, bytes]], data: bytes, mtu: int) -> None:
-        info = pack([(_IFLA_INFO_KIND, kind.encode()), (_IFLA_INFO_DATA, data)])
-        attributes = [*_new(name, mtu), *placed, (_IFLA_LINKINFO, info)]
-        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + pack(attributes)
-        self._request("create", f"{kind} {name}", _RTM_NEWLINK, body, CREATE_NEW)
+        info = pack([(records.IFLA_INFO_KIND, kind.encode()), (records.IFLA_INFO_DATA, data)])
+        attributes = [*_new(name, mtu), *placed, (records.IFLA_LINKINFO, info)]
+        body = records.LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + pack(attributes)
+        self._request("create", f"{kind} {name}", records.RTM_NEWLINK, body, CREATE_NEW)
 
     def set_link(
         self,
@@ -104,15 +90,15 @@ class Connection(TrafficControl):
         ``master`` is the index of a bridge to plug it into, 0 to take it out of one.
         """
         given = [
-            (_IFLA_IFALIAS, None if alias is None else alias.encode()),
-            (_IFLA_ADDRESS, None if mac is None else _hardware(mac)),
-            (_IFLA_MTU, None if mtu is None else _u32(mtu)),
-            (_IFLA_MASTER, None if master is None else _u32(master)),
+            (records.IFLA_IFALIAS, None if alias is None else alias.encode()),
+            (records.IFLA_ADDRESS, None if mac is None else _hardware(mac)),
+            (records.IFLA_MTU, None if mtu is None else u32(mtu)),
+            (records.IFLA_MASTER, None if master is None else u32(master)),
         ]
-        changed = _LINK.pack(
-            socket.AF_UNSPEC, 0, link.ifindex, _IFF_UP if up else 0, 0 if up is None else _IFF_UP
+        changed = records.LINK.pack(
+            socket.AF_UNSPEC, 0, link.ifindex, records.IFF_UP if up else 0, 0 if up is None else records.IFF_UP
         ) + pack([(kind, value) for kind, value in given if value is not None])
-        self._request("set", f"link {link.name}", _RTM_NEWLINK, changed)
+        self._request("set", f"link {link.name}", records.RTM_NEWLINK, changed)
 
     def plug_into(self, link: rtnetlink.Link, bridge: str) -> None:
         """Make a link a port of a bridge, or take it out of the one that it is in where the name is empty."""
@@ -141,8 +127,8 @@ class Connection(TrafficControl):
 
     def delete(self, link: rtnetlink.Link) -> None:
         """Delete a link that the caller has proven to be ours, and with it its peer; one that is gone is no error."""
-        body = _LINK.pack(socket.AF_UNSPEC, 0, link.ifindex, 0, 0)
-        self._tolerant((errno.ENODEV,), "delete", f"link {link.name}", _RTM_DELLINK, body)
+        body = records.LINK.pack(socket.AF_UNSPEC, 0, link.ifindex, 0, 0)
+        self._tolerant((errno.ENODEV,), "delete", f"link {link.name}", records.RTM_DELLINK, body)
 
     def add_address(self, link: rtnetlink.Link, address: str, *, scope: int = rtnetlink.RT_SCOPE_UNIVERSE) -> None:
         """Add an address in prefix notation; one that is there already is no error.
@@ -152,7 +138,9 @@ class Connection(TrafficControl):
         """
         flags, scope = (_IFA_F_NODAD, rtnetlink.RT_SCOPE_UNIVERSE) if ":" in address else (0, scope)
         body = _address(link, address, flags=flags, scope=scope)
-        self._tolerant((errno.EEXIST,), "add", f"address {address} to {link.name}", _RTM_NEWADDR, body, CREATE_NEW)
+        self._tolerant(
+            (errno.EEXIST,), "add", f"address {address} to {link.name}", records.RTM_NEWADDR, body, CREATE_NEW
+        )
 
     def carry_address(self, link: rtnetlink.Link, address: str, *, metric: int, replace: bool = False) -> None:
         """Have a link of the host carry a single address, marked by its metric; KernelError EEXIST if it does already.
@@ -160,18 +148,23 @@ class Connection(TrafficControl):
         ``replace`` gives an address that is there the mark. IPv6 without duplicate address detection, as above, and
         as an address that nothing chooses as its source by itself (RFC 6724, section 5, rule 3): it is not the host's.
         """
-        body = _address(link, address) + pack([(_IFA_RT_PRIORITY, _u32(metric))])
+        body = _address(link, address) + pack([(records.IFA_RT_PRIORITY, u32(metric))])
         if ":" in address:
             never_preferred = struct.pack("=IIII", 0, _FOREVER, 0, 0)
-            body += pack([(_IFA_FLAGS, _u32(_IFA_F_NODAD | _IFA_F_NOPREFIXROUTE)), (_IFA_CACHEINFO, never_preferred)])
+            body += pack(
+                [
+                    (records.IFA_FLAGS, u32(_IFA_F_NODAD | _IFA_F_NOPREFIXROUTE)),
+                    (records.IFA_CACHEINFO, never_preferred),
+                ]
+            )
         flags = CREATE_OR_REPLACE if replace else CREATE_NEW
         operation = "replace" if replace else "add"
-        self._request(operation, f"address {address} on {link.name}", _RTM_NEWADDR, body, flags)
+        self._request(operation, f"address {address} on {link.name}", records.RTM_NEWADDR, body, flags)
 
     def remove_address(self, link: rtnetlink.Link, address: str) -> None:
         """Remove an address; one that is gone is no error."""
         target = f"address {address} from {link.name}"
-        self._tolerant((errno.EADDRNOTAVAIL,), "remove", target, _RTM_DELADDR, _address(link, address))
+        self._tolerant((errno.EADDRNOTAVAIL,), "remove", target, records.RTM_DELADDR, _address(link, address))
 
     def add_route(self, link: rtnetlink.Link, to: str, *, via: str = "") -> None:
         """Add a route of ours through a link: to a gateway ``via`` that is taken to be on the wire, or straight.
@@ -179,14 +172,14 @@ class Connection(TrafficControl):
         KernelError EEXIST where there is a route to the same destination, whoever's it is.
         """
         body = _route(link, to, via, rtnetlink.ROUTE_PROTOCOL)
-        self._request("add", f"route {to} through {link.name}", _RTM_NEWROUTE, body, CREATE_NEW)
+        self._request("add", f"route {to} through {link.name}", records.RTM_NEWROUTE, body, CREATE_NEW)
 
     def remove_route(
         self, link: rtnetlink.Link, to: str, *, via: str = "", protocol: int = rtnetlink.ROUTE_PROTOCOL
     ) -> None:
         """Remove a route, of ours unless another protocol is given; one that is gone is no error."""
         body = _route(link, to, via, protocol)
-        self._tolerant((errno.ESRCH,), "remove", f"route {to} through {link.name}", _RTM_DELROUTE, body)
+        self._tolerant((errno.ESRCH,), "remove", f"route {to} through {link.name}", records.RTM_DELROUTE, body)
 
     def _tolerant(
         self, harmless: tuple[int, ...], operation: str, target: str, kind: int, body: bytes, flags: int = 0
@@ -199,15 +192,11 @@ class Connection(TrafficControl):
 
 
 def _new(name: str, mtu: int) -> list[tuple[int, bytes]]:
-    return [(_IFLA_IFNAME, name.encode() + b"\0"), (_IFLA_MTU, _u32(mtu))]
+    return [(records.IFLA_IFNAME, name.encode() + b"\0"), (records.IFLA_MTU, u32(mtu))]
 
 
 def _elsewhere(namespace: int, mac: str) -> list[tuple[int, bytes]]:
-    return [(_IFLA_NET_NS_FD, _u32(namespace)), (_IFLA_ADDRESS, _hardware(mac))]
-
-
-def _u32(number: int) -> bytes:
-    return struct.pack("=I", number)
+    return [(records.IFLA_NET_NS_FD, u32(namespace)), (records.IFLA_ADDRESS, _hardware(mac))]
 
 
 def _hardware(mac: str) -> bytes:
@@ -216,8 +205,8 @@ def _hardware(mac: str) -> bytes:
 
 def _address(link: rtnetlink.Link, address: str, *, flags: int = 0, scope: int = 0) -> bytes:
     ip, _unused, bits = address.partition("/")
-    kinds = (_IFA_ADDRESS,) if ":" in ip else (_IFA_LOCAL, _IFA_ADDRESS)
-    header = _ADDRESS.pack(_family(ip), int(bits), flags, scope, link.ifindex)
+    kinds = (records.IFA_ADDRESS,) if ":" in ip else (records.IFA_LOCAL, records.IFA_ADDRESS)
+    header = records.ADDRESS.pack(_family(ip), int(bits), flags, scope, link.ifindex)
     return header + pack([(kind, packed(ip)) for kind in kinds])
 
 
@@ -230,9 +219,9 @@ def _route(link: rtnetlink.Link, to: str, via: str, protocol: int) -> bytes:
     scope = rtnetlink.RT_SCOPE_UNIVERSE if via or ":" in ip else rtnetlink.RT_SCOPE_LINK
     flags = _RTNH_F_ONLINK if via else 0
     header = (_family(ip), int(bits), 0, 0, rtnetlink.RT_TABLE_MAIN, protocol, scope, _RTN_UNICAST, flags)
-    attributes = [(_RTA_OIF, _u32(link.ifindex))]
+    attributes = [(records.RTA_OIF, u32(link.ifindex))]
     if int(bits):
-        attributes.append((_RTA_DST, packed(ip)))
+        attributes.append((records.RTA_DST, packed(ip)))
     if via:
-        attributes.append((_RTA_GATEWAY, packed(via)))
-    return _ROUTE.pack(*header) + pack(attributes)
+        attributes.append((records.RTA_GATEWAY, packed(via)))
+    return records.ROUTE.pack(*header) + pack(attributes)

@@ -17,7 +17,7 @@ from .errors import KernelError
 
 DUMP = 0x300
 CREATE_NEW, CREATE_OR_REPLACE = 0x600, 0x500
-_ACKNOWLEDGE = 0x04
+ACKNOWLEDGE = 0x04
 _REQUEST, _DUMP_INTERRUPTED = 0x01, 0x10
 _ERROR, _DONE = 2, 3
 _SOL_NETLINK, _GET_STRICT_CHECK = 270, 12
@@ -76,7 +76,7 @@ class Netlink:
     def request(self, kind: int, flags: int, body: bytes, operation: str, target: str) -> None:
         """Have something changed, and wait for the kernel's word that it is; KernelError with its errno."""
         try:
-            self._exchange(kind, flags | _ACKNOWLEDGE, body, 0, target)
+            self._exchange(kind, flags | ACKNOWLEDGE, body, 0, target)
         except KernelError as error:
             raise KernelError(operation, target, error.errno) from error
         except OSError as error:
@@ -125,6 +125,11 @@ def pack(attributes: list[tuple[int, bytes]]) -> bytes:
     for kind, value in attributes:
         packed += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
     return packed
+
+
+def u32(number: int) -> bytes:
+    """The value of an attribute that is a number of 32 bits."""
+    return struct.pack("=I", number)
 
 
 def unpack(data: bytes) -> dict[int, bytes]:

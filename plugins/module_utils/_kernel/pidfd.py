@@ -12,6 +12,7 @@ from . import libc
 from .errors import KernelError
 
 _PIDFD_SEND_SIGNAL = 424
+_MOMENT = 0.5
 
 
 def open_pidfd(pid: int) -> int:
@@ -31,6 +32,15 @@ def send_signal(pidfd: int, number: int) -> bool:
             return False
         raise
     return True
+
+
+def is_ending(pidfd: int) -> bool:
+    """Whether a process ends within a moment.
+
+    Nobody joins the pid namespace any more whose init is ending, which takes as long as its processes
+    (pid_namespaces(7)): who was refused asks why.
+    """
+    return wait(pidfd, _MOMENT)
 
 
 def wait(pidfd: int, timeout: float) -> bool:

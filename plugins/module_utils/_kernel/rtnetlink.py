@@ -18,37 +18,20 @@ import sys
 from collections.abc import Collection
 from typing import NamedTuple
 
+from . import rtnetlink_records as records
 from .errors import KernelError
-from .netlink import DUMP, Netlink, pack, unpack
+from .netlink import ACKNOWLEDGE, DUMP, Netlink, pack, u32, unpack
 
-_RTM_NEWLINK, _RTM_GETLINK = 16, 18
-_RTM_NEWADDR, _RTM_GETADDR = 20, 22
-_RTM_NEWROUTE, _RTM_GETROUTE = 24, 26
-_RTM_NEWQDISC, _RTM_GETQDISC = 36, 38
-_RTM_NEWTFILTER, _RTM_GETTFILTER = 44, 46
-_RTM_NEWNSID, _RTM_GETNSID = 88, 90
-
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_MASTER = 1, 3, 4, 5, 6, 10
-_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 18, 20, 29, 37
-_IFLA_STATS64, _IFLA_AF_SPEC = 23, 26
-_IFLA_INFO_KIND = 1
 _RTEXT_FILTER_SKIP_STATS = 8
-_IFF_UP = 1
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_RT_PRIORITY = 1, 2, 9
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
 _RTM_F_FIB_MATCH = 0x2000
-_TCA_OPTIONS, _TCA_BPF_NAME, _TCA_TBF_PARMS = 2, 7, 1
+_TCA_TBF_PARMS = 1
 _TC_ROOT = 0xFFFFFFFF
-_ACKNOWLEDGE, _ECHO = 0x04, 0x08
+_ECHO = 0x08
 _TOKEN_BUCKET = "tbf"
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 
-_LINK = struct.Struct("=BxHiII")
-_ADDRESS = struct.Struct("=BBBBI")
 # The beginning of struct rtnl_link_stats64: packets and then bytes, each received and sent.
 _STATISTICS = struct.Struct("=QQQQ")
-_ROUTE = struct.Struct("=BBBBBBBBI")
-_TRAFFIC = struct.Struct("=BxxxiIII")
 # Of struct tc_tbf_qopt: the rate and, behind that for peaks, the limit.
 _TBF = struct.Struct("=8xI12xI")
 
@@ -145,12 +128,12 @@ class Reader(Netlink):
 
     def link(self, *, name: str = "", index: int = 0) -> Link | None:
         """One link by its name or index, None where there is none."""
-        filters = [(_IFLA_EXT_MASK, struct.pack("=I", _RTEXT_FILTER_SKIP_STATS))]
+        filters = [(records.IFLA_EXT_MASK, u32(_RTEXT_FILTER_SKIP_STATS))]
         if name:
-            filters.append((_IFLA_IFNAME, name.encode() + b"\0"))
-        request = _LINK.pack(0, 0, index, 0, 0) + pack(filters)
+            filters.append((records.IFLA_IFNAME, name.encode() + b"\0"))
+        request = records.LINK.pack(0, 0, index, 0, 0) + pack(filters)
         try:
-            bodies = self.ask(_RTM_GETLINK, 0, request, _RTM_NEWLINK, f"link {name or index}")
+            bodies = self.ask(records.RTM_GETLINK, 0, request, records.RTM_NEWLINK, f"link {name or index}")
         except KernelError as error:
             if error.errno in (errno.ENODEV, errno.ENXIO):
                 return None
@@ -159,25 +142,27 @@ class Reader(Netlink):
 
     def links(self) -> list[Link]:
         """All links of the namespace."""
-        request = _LINK.pack(0, 0, 0, 0, 0) + pack([(_IFLA_EXT_MASK, struct.pack("=I", _RTEXT_FILTER_SKIP_STATS))])
-        return [_parse_link(body) for body in self.ask(_RTM_GETLINK, DUMP, request, _RTM_NEWLINK, "links")]
+        request = records.LINK.pack(0, 0, 0, 0, 0) + pack([(records.IFLA_EXT_MASK, u32(_RTEXT_FILTER_SKIP_STATS))])
+        return [
+            _parse_link(body) for body in self.ask(records.RTM_GETLINK, DUMP, request, records.RTM_NEWLINK, "links")
+        ]
 
     def traffic(self, link: Link) -> Traffic | None:
         """What went through a link, None where it is gone."""
-        request = _LINK.pack(0, 0, link.ifindex, 0, 0)
+        request = records.LINK.pack(0, 0, link.ifindex, 0, 0)
         try:
-            (body,) = self.ask(_RTM_GETLINK, 0, request, _RTM_NEWLINK, f"statistics of link {link.name}")
+            (body,) = self.ask(records.RTM_GETLINK, 0, request, records.RTM_NEWLINK, f"statistics of link {link.name}")
         except KernelError as error:
             if error.errno in (errno.ENODEV, errno.ENXIO):
                 return None
             raise
-        return Traffic(*_STATISTICS.unpack_from(unpack(body[_LINK.size :])[_IFLA_STATS64]))
+        return Traffic(*_STATISTICS.unpack_from(unpack(body[records.LINK.size :])[records.IFLA_STATS64]))
 
     def addresses(self, link: int) -> list[Address]:
         """Addresses of one link, both families; none where the link is gone. 0 stands for all links."""
-        request = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, link)
+        request = records.ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, link)
         try:
-            bodies = self.ask(_RTM_GETADDR, DUMP, request, _RTM_NEWADDR, f"addresses of link {link}")
+            bodies = self.ask(records.RTM_GETADDR, DUMP, request, records.RTM_NEWADDR, f"addresses of link {link}")
         except KernelError as error:
             if error.errno == errno.ENODEV:
                 return []
@@ -189,12 +174,12 @@ class Reader(Netlink):
 
         What is neither is not looked at any closer: a host of many jails has thousands.
         """
-        kinds = (_IFA_ADDRESS, _IFA_LOCAL)
+        kinds = (records.IFA_ADDRESS, records.IFA_LOCAL)
         signs = [pack([(kind, _packed(address)[1])]) for address in addresses for kind in kinds]
         if metric:
-            signs.append(pack([(_IFA_RT_PRIORITY, struct.pack("=I", metric))]))
-        request = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        bodies = self.ask(_RTM_GETADDR, DUMP, request, _RTM_NEWADDR, "addresses")
+            signs.append(pack([(records.IFA_RT_PRIORITY, u32(metric))]))
+        request = records.ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        bodies = self.ask(records.RTM_GETADDR, DUMP, request, records.RTM_NEWADDR, "addresses")
         found = [_parse_address(body) for body in bodies if any(sign in body for sign in signs)]
         return [one for one in found if one.ip in addresses or (metric and one.metric == metric)]
 
@@ -202,12 +187,12 @@ class Reader(Netlink):
         """Routes of the main table through one link, both families. 0 stands for all links."""
         found: list[Route] = []
         for family in (socket.AF_INET, socket.AF_INET6):
-            filters = [(_RTA_TABLE, struct.pack("=I", RT_TABLE_MAIN))]
+            filters = [(records.RTA_TABLE, u32(RT_TABLE_MAIN))]
             if link:
-                filters.append((_RTA_OIF, struct.pack("=I", link)))
-            request = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0) + pack(filters)
+                filters.append((records.RTA_OIF, u32(link)))
+            request = records.ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0) + pack(filters)
             try:
-                bodies = self.ask(_RTM_GETROUTE, DUMP, request, _RTM_NEWROUTE, f"routes of link {link}")
+                bodies = self.ask(records.RTM_GETROUTE, DUMP, request, records.RTM_NEWROUTE, f"routes of link {link}")
             except KernelError as error:
                 # ENOENT: nothing was ever put into this table. EOPNOTSUPP: a kernel without IPv6. ENODEV: no such link.
                 if error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
@@ -220,9 +205,11 @@ class Reader(Netlink):
         """The entry of the routing tables that a packet to an address would take, None where it is unreachable."""
         family, packed = _packed(address)
         bits = len(packed) * 8
-        request = _ROUTE.pack(family, bits, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH) + pack([(_RTA_DST, packed)])
+        request = records.ROUTE.pack(family, bits, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH) + pack(
+            [(records.RTA_DST, packed)]
+        )
         try:
-            bodies = self.ask(_RTM_GETROUTE, 0, request, _RTM_NEWROUTE, f"route to {address}")
+            bodies = self.ask(records.RTM_GETROUTE, 0, request, records.RTM_NEWROUTE, f"route to {address}")
         except KernelError as error:
             if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EOPNOTSUPP):
                 return None
@@ -238,29 +225,31 @@ class Reader(Netlink):
         return self._filters(link, TC_EGRESS)
 
     def _filters(self, link: int, place: int) -> list[str]:
-        request = _TRAFFIC.pack(socket.AF_UNSPEC, link, 0, place, 0)
+        request = records.TRAFFIC.pack(socket.AF_UNSPEC, link, 0, place, 0)
         try:
-            bodies = self.ask(_RTM_GETTFILTER, DUMP, request, _RTM_NEWTFILTER, f"filters of link {link}")
+            bodies = self.ask(records.RTM_GETTFILTER, DUMP, request, records.RTM_NEWTFILTER, f"filters of link {link}")
         except KernelError as error:
             if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):
                 return []
             raise
-        options = [unpack(unpack(body[_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")) for body in bodies]
-        return [_text(option[_TCA_BPF_NAME]) for option in options if _TCA_BPF_NAME in option]
+        options = [unpack(unpack(body[records.TRAFFIC.size :]).get(records.TCA_OPTIONS, b"")) for body in bodies]
+        return [_text(option[records.TCA_BPF_NAME]) for option in options if records.TCA_BPF_NAME in option]
 
     def token_bucket(self, link: Link) -> TokenBucket | None:
         """The limit of a link, None where it has none, or is gone."""
         if link.qdisc != _TOKEN_BUCKET:
             return None
-        request = _TRAFFIC.pack(socket.AF_UNSPEC, link.ifindex, 0, _TC_ROOT, 0)
+        request = records.TRAFFIC.pack(socket.AF_UNSPEC, link.ifindex, 0, _TC_ROOT, 0)
         # Kernels before 6.7 answer only who wants to hear of his own change, and the answer has no mark of its end.
         try:
-            bodies = self.ask(_RTM_GETQDISC, _ECHO | _ACKNOWLEDGE, request, _RTM_NEWQDISC, f"limit of link {link.name}")
+            bodies = self.ask(
+                records.RTM_GETQDISC, _ECHO | ACKNOWLEDGE, request, records.RTM_NEWQDISC, f"limit of link {link.name}"
+            )
         except KernelError as error:
             if error.errno in (errno.ENODEV, errno.ENOENT):
                 return None
             raise
-        parameters = unpack(unpack(bodies[0][_TRAFFIC.size :]).get(_TCA_OPTIONS, b"")).get(_TCA_TBF_PARMS)
+        parameters = unpack(unpack(bodies[0][records.TRAFFIC.size :]).get(records.TCA_OPTIONS, b"")).get(_TCA_TBF_PARMS)
         return TokenBucket(*_TBF.unpack_from(parameters)) if parameters else None
 
     def namespace_id(self, fd: int) -> int | None:
@@ -269,7 +258,7 @@ class Reader(Netlink):
         A process that has power over this namespace can choose the number, but not give it to two.
         """
         request = bytes(4) + pack([(_NETNSA_FD, struct.pack("=i", fd))])
-        body = self.ask(_RTM_GETNSID, 0, request, _RTM_NEWNSID, f"id of namespace {fd}")[0]
+        body = self.ask(records.RTM_GETNSID, 0, request, records.RTM_NEWNSID, f"id of namespace {fd}")[0]
         number = struct.unpack("=i", unpack(body[4:])[_NETNSA_NSID])[0]
         return number if number >= 0 else None
 
@@ -288,43 +277,43 @@ def _text(value: bytes) -> str:
 
 
 def _parse_link(body: bytes) -> Link:
-    _unused, _unused, index, flags, _unused = _LINK.unpack_from(body)
-    attributes = unpack(body[_LINK.size :])
-    namespace = attributes.get(_IFLA_LINK_NETNSID)
+    _unused, _unused, index, flags, _unused = records.LINK.unpack_from(body)
+    attributes = unpack(body[records.LINK.size :])
+    namespace = attributes.get(records.IFLA_LINK_NETNSID)
     return Link(
         ifindex=index,
-        name=_text(attributes.get(_IFLA_IFNAME, b"")),
-        kind=_text(unpack(attributes.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"")),
-        alias=_text(attributes.get(_IFLA_IFALIAS, b"")),
-        mac=attributes.get(_IFLA_ADDRESS, b"").hex(":"),
-        mtu=_number(attributes.get(_IFLA_MTU, b"")),
-        up=bool(flags & _IFF_UP),
-        peer=_number(attributes.get(_IFLA_LINK, b"")),
+        name=_text(attributes.get(records.IFLA_IFNAME, b"")),
+        kind=_text(unpack(attributes.get(records.IFLA_LINKINFO, b"")).get(records.IFLA_INFO_KIND, b"")),
+        alias=_text(attributes.get(records.IFLA_IFALIAS, b"")),
+        mac=attributes.get(records.IFLA_ADDRESS, b"").hex(":"),
+        mtu=_number(attributes.get(records.IFLA_MTU, b"")),
+        up=bool(flags & records.IFF_UP),
+        peer=_number(attributes.get(records.IFLA_LINK, b"")),
         peer_namespace=_number(namespace) if namespace else None,
-        qdisc=_text(attributes.get(_IFLA_QDISC, b"")),
-        master=_number(attributes.get(_IFLA_MASTER, b"")),
-        settings=attributes.get(_IFLA_AF_SPEC, b""),
+        qdisc=_text(attributes.get(records.IFLA_QDISC, b"")),
+        master=_number(attributes.get(records.IFLA_MASTER, b"")),
+        settings=attributes.get(records.IFLA_AF_SPEC, b""),
     )
 
 
 def _parse_address(body: bytes) -> Address:
-    family, bits, _unused, scope, link = _ADDRESS.unpack_from(body)
-    attributes = unpack(body[_ADDRESS.size :])
+    family, bits, _unused, scope, link = records.ADDRESS.unpack_from(body)
+    attributes = unpack(body[records.ADDRESS.size :])
     # On a point-to-point address IFA_ADDRESS is the peer; IFA_LOCAL is ours (rtnetlink(7)).
-    packed = attributes.get(_IFA_LOCAL) or attributes[_IFA_ADDRESS]
-    metric = _number(attributes.get(_IFA_RT_PRIORITY, b""))
+    packed = attributes.get(records.IFA_LOCAL) or attributes[records.IFA_ADDRESS]
+    metric = _number(attributes.get(records.IFA_RT_PRIORITY, b""))
     return Address(link=link, address=f"{socket.inet_ntop(family, packed)}/{bits}", scope=scope, metric=metric)
 
 
 def _parse_route(body: bytes) -> Route:
-    family, bits, _unused, _unused, _unused, protocol, _unused, kind, _unused = _ROUTE.unpack_from(body)
-    attributes = unpack(body[_ROUTE.size :])
+    family, bits, _unused, _unused, _unused, protocol, _unused, kind, _unused = records.ROUTE.unpack_from(body)
+    attributes = unpack(body[records.ROUTE.size :])
     anywhere = bytes(16 if family == socket.AF_INET6 else 4)
-    gateway = attributes.get(_RTA_GATEWAY)
+    gateway = attributes.get(records.RTA_GATEWAY)
     return Route(
-        to=f"{socket.inet_ntop(family, attributes.get(_RTA_DST, anywhere))}/{bits}",
+        to=f"{socket.inet_ntop(family, attributes.get(records.RTA_DST, anywhere))}/{bits}",
         via=socket.inet_ntop(family, gateway) if gateway else "",
-        link=_number(attributes.get(_RTA_OIF, b"")),
+        link=_number(attributes.get(records.RTA_OIF, b"")),
         type=kind,
         protocol=protocol,
     )

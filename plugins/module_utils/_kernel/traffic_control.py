@@ -20,18 +20,18 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 from . import bpf, namespaces, rtnetlink
+from . import rtnetlink_records as records
 from .errors import KernelError
 from .iproute import Requests
-from .netlink import CREATE_NEW, CREATE_OR_REPLACE, pack
+from .netlink import CREATE_NEW, CREATE_OR_REPLACE, pack, u32
 from .rtnetlink import Link, TokenBucket
 
 _ETH_P_ALL = 3
+# Instructions of a classifier that matches every packet (tc-bpf(8)): r0 = -1; exit.
 _EVERY_PACKET = struct.pack("=BBhi", 0xB7, 0, 0, -1) + struct.pack("=BBhi", 0x95, 0, 0, 0)
-_RTM_NEWQDISC, _RTM_NEWTFILTER = 36, 44
 _CLSACT_HANDLE, _CLSACT_PARENT = 0xFFFF0000, 0xFFFFFFF1
-_TCA_KIND, _TCA_OPTIONS = 1, 2
-_TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS, _DIRECT_ACTION = 6, 7, 8, 1
-_TRAFFIC = struct.Struct("=BxxxiIII")
+# TCA_BPF_FLAG_ACT_DIRECT.
+_DIRECT_ACTION = 1
 _REDIRECTION = {"handle": 1, "parent": rtnetlink.TC_INGRESS, "prio": 2, "protocol": _ETH_P_ALL}
 
 
@@ -69,18 +69,20 @@ class TrafficControl:
         self._filter(link, code, name=name, parent=rtnetlink.TC_EGRESS)
 
     def _filter(self, link: Link, code: bytes, *, name: str, parent: int) -> None:
-        place = _TRAFFIC.pack(0, link.ifindex, _CLSACT_HANDLE, _CLSACT_PARENT, 0) + pack([(_TCA_KIND, b"clsact\0")])
-        self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", _RTM_NEWQDISC, place, CREATE_NEW)
+        place = records.TRAFFIC.pack(0, link.ifindex, _CLSACT_HANDLE, _CLSACT_PARENT, 0) + pack(
+            [(records.TCA_KIND, b"clsact\0")]
+        )
+        self._tolerant((errno.EEXIST,), "add", f"clsact to {link.name}", records.RTM_NEWQDISC, place, CREATE_NEW)
         with _loaded(code) as program:
             options = [
-                (_TCA_BPF_FD, struct.pack("=I", program)),
-                (_TCA_BPF_NAME, name.encode() + b"\0"),
-                (_TCA_BPF_FLAGS, struct.pack("=I", _DIRECT_ACTION)),
+                (records.TCA_BPF_FD, u32(program)),
+                (records.TCA_BPF_NAME, name.encode() + b"\0"),
+                (records.TCA_BPF_FLAGS, u32(_DIRECT_ACTION)),
             ]
             first_of_all = 1 << 16 | socket.htons(_ETH_P_ALL)
-            header = _TRAFFIC.pack(0, link.ifindex, 1, parent, first_of_all)
-            body = header + pack([(_TCA_KIND, b"bpf\0"), (_TCA_OPTIONS, pack(options))])
-            self._request("filter", f"ingress of {link.name}", _RTM_NEWTFILTER, body, CREATE_OR_REPLACE)
+            header = records.TRAFFIC.pack(0, link.ifindex, 1, parent, first_of_all)
+            body = header + pack([(records.TCA_KIND, b"bpf\0"), (records.TCA_OPTIONS, pack(options))])
+            self._request("filter", f"ingress of {link.name}", records.RTM_NEWTFILTER, body, CREATE_OR_REPLACE)
 
     def redirect_ingress(self, link: Link, *, to: Link, name: str) -> None:
         """Send what a link receives, and its filter has let pass as unspecified, out of another link.

@@ -62,19 +62,17 @@ class Change(Wave):
 
     def _clone(self) -> set[str]:
         """Make the roots that stand on templates, together, since each would wait for the disk; whose are made."""
-        jobs = {job.name: job for job in self.working if any(map(_clones, _makes(job.actions)[:1]))}
+        firsts = {job.name: action for job in self.working for action in _makes(job.actions)[:1] if _clones(action)}
         try:
-            sources = {name: _makes(job.actions)[0].arguments["source"] for name, job in jobs.items()}
-            outcome = clones.make_all({name: (source, self._uid_base(name)) for name, source in sources.items()})
+            wanted = {name: (one.arguments["source"], self.facts.claim(name).uid_base) for name, one in firsts.items()}
+            outcome = clones.make_all(wanted)
         except EXPECTED as error:
-            outcome = dict.fromkeys(jobs, error)
-        for name, failure in outcome.items():
+            outcome = dict.fromkeys(firsts, error)
+        for job in self.working:
+            failure = outcome.get(job.name)
             if failure:
-                jobs[name].fail(failure)
+                job.fail(failure)
         return {name for name, failure in outcome.items() if not failure}
-
-    def _uid_base(self, name: str) -> int:
-        return self.facts.claim(name).uid_base
 
     def _make(self, job: Job, cloned: set[str]) -> None:
         makes = _makes(job.actions)

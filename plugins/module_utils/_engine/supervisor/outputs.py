@@ -29,15 +29,14 @@ _MOST_PIECES = 32
 
 @dataclass(eq=False)
 class Output:
-    """The FIFO of one jail, who takes what comes through it, and the log that he writes it to.
+    """The FIFO of one jail, and the log for what comes through it.
 
     ``fd`` is -1 until it is open; ``is_kept``: the reader has it too, so that we are never the last to close it.
     """
 
     key: int
     path: str
-    log: str
-    take: Callable[[bytes], None]
+    log: Log
     fd: int = -1
     is_kept: bool = False
     is_polled: bool = False
@@ -72,11 +71,11 @@ class Outputs:
 
     def add(self, path: str, log: Log, *, fd: int) -> Output:
         """Have what comes through a FIFO taken to a log; it is open already."""
-        return self._added(KEEP, Output(self._new_key(), path, log.path, log.write, fd=fd))
+        return self._added(KEEP, Output(self._new_key(), path, log, fd=fd))
 
     def adopt(self, path: str, log: Log) -> Output:
         """The same of the FIFO of a jail that runs, and may keep it from being opened."""
-        return self._added(OPEN, Output(self._new_key(), path, log.path, log.write))
+        return self._added(OPEN, Output(self._new_key(), path, log))
 
     def finish(self, output: Output, finished: Callable[[], None]) -> None:
         """Have all that is there taken, and then somebody called: also when there is no end to it."""
@@ -156,7 +155,7 @@ class Outputs:
     @staticmethod
     def _say(reader: Reader, what: str, output: Output, given: Sequence[int] = ()) -> None:
         with contextlib.suppress(OSError):  # One that was killed is noticed by the end of its channel.
-            message = f"{what} {output.key} {output.path} {output.log}".encode()
+            message = f"{what} {output.key} {output.path} {output.log.path}".encode()
             socket.send_fds(reader.channel, [message], given)
 
     def _hear(self, reader: Reader) -> None:
@@ -171,7 +170,7 @@ class Outputs:
         said = answer[1:]
         if said:
             if output.key in self._outputs:
-                output.take(said)
+                output.log.write(said)
             self._say(reader, TAKEN, output)
         if output.key in self._outputs:
             self._follow(what, output, given, more=bool(said))

@@ -55,6 +55,7 @@ def _run(channel: socket.socket, fds: dict[int, int]) -> None:
     try:
         signal.set_wakeup_fd(-1)
         processes.reset_signals()
+        # An answer that nobody takes any more is an error, and we still have to save it.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         processes.set_name(NAME)
         processes.close_descriptors({channel.fileno(), *fds.values()})
