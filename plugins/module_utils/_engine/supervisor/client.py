@@ -131,9 +131,12 @@ def _next_start(connection: socket.socket) -> tuple[str, int | EngineError]:
 
 def restart_ended(name: str, instance: str, restarts: int) -> None:
     """Start a jail again that has ended by itself, unless somebody did something about it in the meantime."""
-    with store.lock(name):
+    with store.lock(name) as lock:
         state = store.read_state(name)
         document = store.read_document(name)
+        if state is None and document is None:
+            # It was removed while we waited; so was the lock, which we have made anew.
+            lock.remove()
         if document is None or state is None or state.instance != instance or state.goal != "running":
             return
         if status.has_ended(state) and not status.is_alive(state):
