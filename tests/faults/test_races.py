@@ -328,3 +328,8 @@ def test_rules_of_a_jail_that_is_being_removed_are_not_given_back(meanwhile: Dis
     assert not os.path.exists(places.runtime(NAME))
     succeeds(task("absent", name="flt-b"))
     assert settled(before) == []
+
+
+def test_a_restart_that_comes_after_the_removal_of_its_jail_leaves_no_lock(before: list[str]) -> None:
+    client.restart_ended(NAME, "the instance of before", 1)
+    assert settled(before) == []
